@@ -1,0 +1,107 @@
+// Shapes, integer types at the border, and how integers become the bytes and words of a claim. Pure; no ONNX, no circuit.
+import { NodeError } from "./errors.ts";
+
+/** Row-major; the leading batch dimension, always 1, is part of it. */
+export type Shape = readonly number[];
+
+/** Integers held exactly in float64 (absolute value < 2^53), row-major. */
+export interface Tensor {
+  readonly shape: Shape;
+  readonly data: Float64Array;
+}
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** Row-major strides of `shape`. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] as number) * (shape[i + 1] as number);
+  return strides;
+}
+
+/** An integer type of the wire: inputs and outputs of a model are spelled in it, big-endian, two's complement. */
+export interface IntType {
+  readonly bits: 8 | 16 | 32;
+  readonly signed: boolean;
+}
+
+/** A border tensor: integers q that stand for the reals q * 2^exponent. */
+export interface BorderTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly type: IntType;
+  readonly exponent: number;
+}
+
+export function typeName(type: IntType): string {
+  return `${type.signed ? "int" : "uint"}${type.bits}`;
+}
+
+export function typeRange(type: IntType): { readonly lo: number; readonly hi: number } {
+  return type.signed
+    ? { lo: -(2 ** (type.bits - 1)), hi: 2 ** (type.bits - 1) - 1 }
+    : { lo: 0, hi: 2 ** type.bits - 1 };
+}
+
+export function byteLength(tensor: Pick<BorderTensor, "shape" | "type">): number {
+  return sizeOf(tensor.shape) * (tensor.type.bits / 8);
+}
+
+/** Spells integers as bytes. @throws NodeError "input" if one does not fit the type. */
+export function encodeInts(values: ArrayLike<number>, type: IntType): Uint8Array {
+  const width = type.bits / 8;
+  const { lo, hi } = typeRange(type);
+  const bytes = new Uint8Array(values.length * width);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!Number.isInteger(value) || value < lo || value > hi) {
+      throw new NodeError("input", `element ${i} is ${value}, not an integer from ${lo} to ${hi} (${typeName(type)})`, {
+        mend: "Give values within the model's declared input type; `glassbox inspect` prints it.",
+      });
+    }
+    if (width === 1) view.setUint8(i, value & 0xff);
+    else if (width === 2) view.setUint16(2 * i, value & 0xffff);
+    else view.setUint32(4 * i, value >>> 0);
+  }
+  return bytes;
+}
+
+/** Reads bytes back into integers. @throws NodeError "input" if the length is not a whole number of elements. */
+export function decodeInts(bytes: Uint8Array, type: IntType): Float64Array {
+  const width = type.bits / 8;
+  if (bytes.length % width !== 0) {
+    throw new NodeError("input", `${bytes.length} bytes are not a whole number of ${typeName(type)} elements`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float64Array.from({ length: bytes.length / width }, (_, i) => {
+    if (width === 1) return type.signed ? view.getInt8(i) : view.getUint8(i);
+    if (width === 2) return type.signed ? view.getInt16(2 * i) : view.getUint16(2 * i);
+    return type.signed ? view.getInt32(4 * i) : view.getUint32(4 * i);
+  });
+}
+
+/** Bytes per word of a claim: the most that always stays below the field's order. */
+export const WORD_BYTES = 31;
+
+export function wordCount(bytes: number): number {
+  return Math.ceil(bytes / WORD_BYTES);
+}
+
+/** Cuts bytes into 31-byte big-endian words; the last is padded with zeros on the right. */
+export function wordsOfBytes(bytes: Uint8Array): bigint[] {
+  return Array.from({ length: wordCount(bytes.length) }, (_, i) => {
+    const padded = new Uint8Array(WORD_BYTES);
+    padded.set(bytes.subarray(i * WORD_BYTES, (i + 1) * WORD_BYTES));
+    return BigInt(`0x${Buffer.from(padded).toString("hex")}`);
+  });
+}
+
+/** v of a claim: the sum of words[i] * r^(i+1) mod R, input words first, then output words. */
+export function fingerprint(words: readonly bigint[], r: bigint, modulus: bigint): bigint {
+  let v = 0n;
+  for (let i = words.length - 1; i >= 0; i--) v = ((v + (words[i] as bigint)) * r) % modulus;
+  return v;
+}
