@@ -1,0 +1,59 @@
+// Imports point one way, and each outside package has one home: read off the source text of node/.
+import { expect } from "chai";
+import fs from "node:fs";
+import path from "node:path";
+
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  model: ["core"],
+  circuit: ["core", "model"],
+  proof: ["core", "model", "circuit"],
+  chain: ["core"],
+  job: ["core", "model", "circuit", "proof", "chain"],
+  audit: ["core", "model", "circuit", "proof", "chain"],
+  app: ["core", "model", "circuit", "proof", "chain", "job", "audit"],
+};
+const HOMES: Readonly<Record<string, string>> = {
+  "onnxruntime-node": "model",
+  "@bufbuild/protobuf": "model",
+  fflate: "model",
+  circom2: "circuit",
+  circomlib: "circuit",
+  circomlibjs: "circuit",
+  snarkjs: "proof",
+  ffjavascript: "proof",
+  ethers: "chain",
+  "pg-boss": "job",
+  pg: "job",
+  "@electric-sql/pglite": "job",
+  pino: "app",
+  zod: "app",
+  commander: "app",
+};
+
+const files = fs
+  .readdirSync("node", { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts") && !file.startsWith("types"));
+const packageOf = (name: string): string => name.split("/", name.startsWith("@") ? 2 : 1).join("/");
+
+describe("architecture", () => {
+  for (const file of files) {
+    it(`${file} imports only what its folder may`, () => {
+      const folder = file.split(path.sep)[0] as string;
+      const text = fs.readFileSync(path.join("node", file), "utf8");
+      const names = [...text.matchAll(/(?:from|import|require|require\.resolve)\s*\(?\s*"([^"]+)"/g)].map(
+        (m) => m[1] as string,
+      );
+      for (const name of names.filter((n) => !n.startsWith("node:"))) {
+        if (name.startsWith(".")) {
+          const target = path
+            .relative("node", path.resolve("node", path.dirname(file), name))
+            .split(path.sep)[0] as string;
+          expect([folder, ...(ALLOWED[folder] ?? [])], `${file} imports ${name}`).to.include(target);
+        } else {
+          expect(HOMES[packageOf(name)], `the home of ${name}, imported by ${file}`).to.equal(folder);
+        }
+      }
+    });
+  }
+});
