@@ -1,0 +1,212 @@
+// The reference evaluator: what each op of the integer graph yields, in float64 that never rounds. It is no second
+// definition of the bounds: range.ts proves that |v| < 2^53 throughout, and this file relies on it.
+import { sizeOf, stridesOf } from "../core/tensor.ts";
+import type { Shape } from "../core/tensor.ts";
+import { NodeError } from "../core/errors.ts";
+import { nodeAt, readsOf } from "./ir.ts";
+import type { ConvNode, DenseNode, Graph, MaxPoolNode, Node, NodeOf, Op, RescaleNode, Rules } from "./ir.ts";
+import { ROW, rowsOf } from "./window.ts";
+
+type Tensors = readonly Float64Array[];
+type Rule<K extends Op> = (node: NodeOf<K>, xs: Tensors, shapes: readonly Shape[]) => Float64Array;
+
+/** The tensor of every node. @throws NodeError "input" if the input has another size than the graph's input. */
+export function evaluate(graph: Graph, input: Float64Array): Float64Array[] {
+  const tensors: Float64Array[] = [];
+  const size = sizeOf(nodeAt(graph, graph.input).shape);
+  if (input.length !== size) {
+    throw new NodeError("input", `the model takes ${size} input elements, not ${input.length}`);
+  }
+  for (const node of graph.nodes) {
+    if (node.op === "input") {
+      tensors.push(Float64Array.from(input));
+      continue;
+    }
+    const reads = readsOf(node);
+    tensors.push(
+      apply(
+        node,
+        reads.map((ref) => tensors[ref] as Float64Array),
+        reads.map((ref) => nodeAt(graph, ref).shape),
+      ),
+    );
+  }
+  return tensors;
+}
+
+/** What one node yields from the tensors that it reads (for the input: xs[0] as it is). */
+export function apply(node: Node, xs: Tensors, shapes: readonly Shape[]): Float64Array {
+  return (RULES[node.op] as Rule<Op>)(node as never, xs, shapes);
+}
+
+/** The only or first tensor that a node reads. */
+function first(xs: Tensors): Float64Array {
+  return xs[0] as Float64Array;
+}
+
+const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
+  input: (_, xs) => first(xs),
+  dense: (node, xs) => dense(node, first(xs)),
+  conv: (node, xs, shapes) => conv(node, first(xs), shapes[0] as Shape),
+  affine: ({ factor, bias }, xs) => {
+    const [f, b] = [factor.length === 1 ? 0 : 1, bias.length === 1 ? 0 : 1];
+    return first(xs).map((value, i) => value * (factor[i * f] as number) + (bias[i * b] as number));
+  },
+  sum: ({ factors }, xs) =>
+    first(xs).map((_, i) => xs.reduce((sum, x, k) => sum + (factors[k] as number) * (x[i] as number), 0)),
+  rescale: (node, xs) => rescale(node, first(xs)),
+  max: (_, xs) => {
+    const b = xs[1] as Float64Array;
+    return first(xs).map((value, i) => Math.max(value, b[i] as number));
+  },
+  maxpool: (node, xs, shapes) => maxpool(node, first(xs), shapes[0] as Shape),
+  argmax: ({ axis }, xs, shapes) => {
+    const x = first(xs);
+    const shape = shapes[0] as Shape;
+    const count = shape[axis] as number;
+    const inner = sizeOf(shape.slice(axis + 1));
+    return Float64Array.from({ length: x.length / count }, (_, at) => {
+      const start = Math.floor(at / inner) * count * inner + (at % inner);
+      let best = 0;
+      for (let k = 1; k < count; k++) {
+        if ((x[start + k * inner] as number) > (x[start + best * inner] as number)) best = k;
+      }
+      return best;
+    });
+  },
+  reshape: (_, xs) => first(xs),
+  transpose: ({ perm, shape }, xs, shapes) => {
+    const strides = stridesOf(shapes[0] as Shape);
+    return gather(
+      first(xs),
+      shape,
+      perm.map((axis) => strides[axis] as number),
+    );
+  },
+  pad: ({ pads, shape, value }, xs, shapes) => {
+    const out = new Float64Array(sizeOf(shape)).fill(value);
+    scatter(out, shape, first(xs), shapes[0] as Shape, pads);
+    return out;
+  },
+  concat: ({ axis, shape }, xs, shapes) => {
+    const out = new Float64Array(sizeOf(shape));
+    const at = shape.map(() => 0);
+    xs.forEach((x, k) => {
+      scatter(out, shape, x, shapes[k] as Shape, at);
+      at[axis] = (at[axis] as number) + ((shapes[k] as Shape)[axis] as number);
+    });
+    return out;
+  },
+};
+
+function dense(node: DenseNode, x: Float64Array): Float64Array {
+  const { weights, bias } = node;
+  const columns = bias.length;
+  const inner = weights.length / columns;
+  const out = new Float64Array((x.length / inner) * columns);
+  for (let row = 0; row < x.length / inner; row++) {
+    const to = row * columns;
+    out.set(bias, to);
+    for (let k = 0; k < inner; k++) {
+      const value = x[row * inner + k] as number;
+      if (value === 0) continue;
+      for (let n = 0; n < columns; n++) out[to + n]! += value * (weights[k * columns + n] as number);
+    }
+  }
+  return out;
+}
+
+function conv(node: ConvNode, x: Float64Array, xShape: Shape): Float64Array {
+  const [, , height, width] = xShape as readonly [number, number, number, number];
+  const [, channels, oh, ow] = node.shape as readonly [number, number, number, number];
+  const [, depth, kh, kw] = node.weightShape;
+  const rows = rowsOf({ ...node, kernel: [kh, kw] }, [height, width], [oh, ow]);
+  const [plane, area, taps, step] = [oh * ow, height * width, kh * kw, node.strides[1]];
+  const { weights, bias } = node;
+  const out = new Float64Array(channels * plane);
+  for (let m = 0; m < channels; m++) {
+    const to = m * plane;
+    if (bias.length === out.length) out.set(bias.subarray(to, to + plane), to);
+    else out.fill(bias[m] as number, to, to + plane);
+    const group = Math.floor((m * node.group) / channels);
+    for (let c = 0; c < depth; c++) {
+      const from = (group * depth + c) * area;
+      const kernel = (m * depth + c) * taps;
+      for (let r = 0; r < rows.length; r += ROW) {
+        const weight = weights[kernel + (rows[r] as number)] as number;
+        if (weight === 0) continue;
+        let i = from + (rows[r + 1] as number);
+        let o = to + (rows[r + 2] as number);
+        const end = o + (rows[r + 3] as number);
+        for (; o < end; o++, i += step) out[o]! += weight * (x[i] as number);
+      }
+    }
+  }
+  return out;
+}
+
+function maxpool(node: MaxPoolNode, x: Float64Array, xShape: Shape): Float64Array {
+  const [, channels, height, width] = xShape as readonly [number, number, number, number];
+  const [, , oh, ow] = node.shape as readonly [number, number, number, number];
+  const rows = rowsOf(node, [height, width], [oh, ow]);
+  const step = node.strides[1];
+  const out = new Float64Array(channels * oh * ow).fill(-Infinity);
+  for (let c = 0; c < channels; c++) {
+    for (let r = 0; r < rows.length; r += ROW) {
+      let i = c * height * width + (rows[r + 1] as number);
+      let o = c * oh * ow + (rows[r + 2] as number);
+      const end = o + (rows[r + 3] as number);
+      for (; o < end; o++, i += step) if ((x[i] as number) > (out[o] as number)) out[o] = x[i] as number;
+    }
+  }
+  return out;
+}
+
+function rescale(node: RescaleNode, x: Float64Array): Float64Array {
+  const { multiplier, shift, axis, lo, hi, shape } = node;
+  const count = multiplier.length === 1 ? 1 : (shape[axis] as number);
+  const inner = count === 1 ? x.length : sizeOf(shape.slice(axis + 1));
+  const out = new Float64Array(x.length);
+  for (let start = 0, index = 0; start < x.length; start += inner, index = (index + 1) % count) {
+    const m = multiplier[index] as number;
+    const s = shift[index] as number;
+    const half = s === 0 ? 0 : 2 ** (s - 1);
+    const scale = 2 ** -s;
+    for (let i = start; i < start + inner; i++) {
+      out[i] = Math.min(hi, Math.max(lo, Math.floor(((x[i] as number) * m + half) * scale)));
+    }
+  }
+  return out;
+}
+
+/** out[index] = x[sum_k index[k] * strides[k]] for every index of `shape`. */
+function gather(x: Float64Array, shape: Shape, strides: readonly number[]): Float64Array {
+  const index = shape.map(() => 0);
+  let from = 0;
+  return Float64Array.from({ length: x.length }, () => {
+    const value = x[from] as number;
+    for (let k = shape.length - 1; k >= 0; k--) {
+      from += strides[k] as number;
+      index[k] = (index[k] as number) + 1;
+      if ((index[k] as number) < (shape[k] as number)) break;
+      from -= (strides[k] as number) * (shape[k] as number);
+      index[k] = 0;
+    }
+    return value;
+  });
+}
+
+/** Copies the box x into out, its first corner at `at` (further entries of `at` are ignored). */
+function scatter(out: Float64Array, shape: Shape, x: Float64Array, box: Shape, at: readonly number[]): void {
+  const strides = stridesOf(shape);
+  const width = box[box.length - 1] ?? 1;
+  const inner = stridesOf(box);
+  for (let row = 0; row < x.length; row += width) {
+    let to = 0;
+    for (let k = 0; k < box.length; k++) {
+      const index = Math.floor(row / (inner[k] as number)) % (box[k] as number);
+      to += (index + (at[k] as number)) * (strides[k] as number);
+    }
+    out.set(x.subarray(row, row + width), to);
+  }
+}
