@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
+import {Evidence} from "../libraries/Evidence.sol";
+import {ModelId} from "../types/Model.sol";
+import {RequestId, Result, Terms} from "../types/Request.sol";
+
+/// @title Example: books a digit that a model has read, and only with the proof that the model did read it
+/// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees.
+contract MeterReader {
+    struct Reading {
+        uint8 digit;
+        uint64 readAt;
+        RequestId request;
+    }
+
+    event Asked(uint256 indexed meter, RequestId indexed request);
+    event Booked(uint256 indexed meter, RequestId indexed request, uint8 digit);
+
+    error CallerIsNotOwner(address caller);
+    error RequestNotOurs(RequestId request);
+    error EvidenceMissing(uint32 evidence);
+    error ScoresLengthInvalid(uint256 length);
+
+    uint256 private constant DIGITS = 10;
+
+    IInferenceCoordinator public immutable coordinator;
+    /// @notice A model from 64 pixels to ten scores, int16 big-endian, one for each digit.
+    ModelId public immutable model;
+    address public immutable owner;
+    /// @notice Set for test networks only: whoever made a development key can prove any digit.
+    bool public immutable allowDevelopmentKeys;
+
+    mapping(uint256 meter => Reading) public readings;
+    mapping(RequestId => uint256 meterPlusOne) private _asked;
+
+    constructor(IInferenceCoordinator coordinator_, ModelId model_, bool allowDevelopmentKeys_) {
+        coordinator = coordinator_;
+        model = model_;
+        allowDevelopmentKeys = allowDevelopmentKeys_;
+        owner = msg.sender;
+    }
+
+    /// @notice Asks what digit `image` shows; msg.value is the fee.
+    function ask(uint256 meter, bytes calldata image, uint64 deadline) external payable returns (RequestId id) {
+        require(msg.sender == owner, CallerIsNotOwner(msg.sender));
+        Terms memory terms = Terms({requiredEvidence: Evidence.ZK, allowDevelopmentKeys: allowDevelopmentKeys});
+        id = coordinator.request{value: msg.value}(model, image, deadline, terms);
+        _asked[id] = meter + 1;
+        emit Asked(meter, id);
+    }
+
+    /// @notice Books the verified answer. Anybody may send it: everything that counts was fixed by {ask} and the proof.
+    function book(RequestId id) external {
+        uint256 meterPlusOne = _asked[id];
+        require(meterPlusOne != 0, RequestNotOurs(id));
+        Result memory result = coordinator.result(id); // reverts while there is none
+        require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
+        uint8 digit = largest(result.output);
+
+        delete _asked[id];
+        readings[meterPlusOne - 1] = Reading(digit, result.fulfilledAt, id);
+        emit Booked(meterPlusOne - 1, id, digit);
+    }
+
+    /// @notice Takes refunded fees out of the coordinator.
+    function reclaim() external {
+        require(msg.sender == owner, CallerIsNotOwner(msg.sender));
+        coordinator.withdraw(payable(owner));
+    }
+
+    /// @notice The position of the largest of ten scores; the first one of equals.
+    function largest(bytes memory scores) public pure returns (uint8 digit) {
+        require(scores.length == 2 * DIGITS, ScoresLengthInvalid(scores.length));
+        int16 best = type(int16).min;
+        for (uint8 i = 0; i < DIGITS; ++i) {
+            int16 score = int16(uint16(bytes2(scores[2 * i]) | (bytes2(scores[2 * i + 1]) >> 8)));
+            if (score > best) (best, digit) = (score, i);
+        }
+    }
+}
