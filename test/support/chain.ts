@@ -1,0 +1,161 @@
+// An embedded chain in this process, with the contracts deployed and a trapdoor model registered by the node's own code,
+// and a node on it: the real engine over the fake model.
+import fs from "node:fs";
+import { Wallet } from "ethers";
+import { network } from "hardhat";
+import { type ChainClient, connect } from "../../node/chain/client.ts";
+import { challenge, keyHash, modelId, type RequestSeen, ZERO_ID } from "../../node/chain/codec.ts";
+import { signerOf } from "../../node/chain/keys.ts";
+import { localRpc, type Rpc } from "../../node/chain/rpc.ts";
+import { memoryLog, openSender, type Sender, type SenderOptions } from "../../node/chain/submit.ts";
+import { type Artifact, deploy, type Question, register, request, type Wait } from "../../node/chain/write.ts";
+import type { Address, Digest, ModelId } from "../../node/core/domain.ts";
+import { R } from "../../node/core/field.ts";
+import { fingerprint, wordsOfBytes } from "../../node/core/tensor.ts";
+import { type Engine, type EngineOptions, openEngine } from "../../node/job/engine.ts";
+import {
+  answerTo,
+  FAKE_MODEL,
+  fakeInfer,
+  fakeModels,
+  hastyClock,
+  inputOf,
+  memoryJournal,
+  policyOf,
+  trapdoorProving,
+} from "./fakes.ts";
+import { prove, TRAPDOOR, verifyingKeyOf } from "./trapdoor.ts";
+
+/** The first accounts of the public development mnemonic, which every embedded chain funds. */
+export const WALLETS = [
+  "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+  "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+  "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+  "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+].map((key) => new Wallet(key)) as [Wallet, Wallet, Wallet, Wallet];
+
+export function artifact(name: string): Artifact {
+  return JSON.parse(fs.readFileSync(`artifacts/contracts/${name}.sol/${name}.json`, "utf8")) as Artifact;
+}
+
+export async function senderOf(rpc: Rpc, wallet: Wallet, over: Partial<SenderOptions> = {}): Promise<Sender> {
+  return openSender({
+    rpc,
+    chainId: BigInt((await rpc.request("eth_chainId", [])) as string),
+    signer: signerOf(wallet),
+    log: memoryLog(),
+    clock: hastyClock(),
+    journal: memoryJournal(),
+    confirmations: 0,
+    maxFeePerGas: 10n ** 12n,
+    bumpAfterMs: 60_000,
+    ...over,
+  });
+}
+
+export const digest = (n: number): Digest => n.toString(16).padStart(64, "0") as Digest;
+
+export interface Staged {
+  readonly rpc: Rpc;
+  readonly client: ChainClient;
+  readonly model: ModelId;
+  readonly publisher: Address;
+  /** Sends a question from the second account and waits for its block. */
+  ask(over?: Partial<Question> & { readonly seed?: number }): Promise<RequestSeen>;
+}
+
+/** Deploys and registers through the node's own code. Account 0 publishes, account 1 asks; 2 and 3 are for provers. */
+export async function stage(rpc: Rpc): Promise<Staged> {
+  const publisher: Wait = { sender: await senderOf(rpc, WALLETS[0]), clock: hastyClock() };
+  const requester: Wait = { sender: await senderOf(rpc, WALLETS[1]), clock: hastyClock() };
+  const artifacts = { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") };
+  const deployed = await deploy(artifacts, publisher);
+  const client = await connect({ rpc, coordinator: deployed.coordinator });
+  const model = await registerFake(client, publisher);
+  let asked = 0;
+  return {
+    rpc,
+    client,
+    model,
+    publisher: publisher.sender.address,
+    async ask({ seed = 1, ...over } = {}) {
+      const question: Question = {
+        model,
+        input: inputOf(seed),
+        deadline: (await client.head()).time + 3600,
+        requiredEvidence: 1,
+        allowDevelopmentKeys: true,
+        fee: 10n ** 15n,
+        ...over,
+      };
+      return (await request(client, question, String(asked++), requester)).seen;
+    },
+  };
+}
+
+/** Registers a model of which the trapdoor is known; `n` tells several apart. */
+export async function registerFake(client: ChainClient, wait: Wait, n = 1): Promise<ModelId> {
+  const facts = {
+    sourceDigest: digest(n),
+    quantizedDigest: digest(n + 1),
+    circuitDigest: digest(n + 2),
+    manifestDigest: digest(n + 3),
+    keyKind: "development" as const,
+    ...FAKE_MODEL,
+  };
+  const key = verifyingKeyOf(TRAPDOOR);
+  const prover = wait.sender.address;
+  const model = modelId({ ...facts, publisher: prover, keyHash: keyHash(key) });
+  const input = inputOf(0);
+  const { output, c } = answerTo(input);
+  const { chainId, registry } = client;
+  const r = challenge("sample", { chainId, contract: registry, request: ZERO_ID, model, prover, c, input, output });
+  const v = fingerprint([...wordsOfBytes(input), ...wordsOfBytes(output)], r, R);
+  const sample = { input, output, c, proof: prove(TRAPDOOR, { c, v, r }) };
+  return (await register(client, { model: facts, manifestURI: "", key, sample }, wait)).id;
+}
+
+/** The engine on a staged chain; account 2 proves. In memory unless a place is given. */
+export function nodeOn(staged: Staged, over: Partial<EngineOptions> = {}): Promise<Engine> {
+  return openEngine({
+    client: staged.client,
+    signer: signerOf(WALLETS[2]),
+    place: { dir: undefined },
+    models: fakeModels(staged.model),
+    infer: fakeInfer(),
+    proving: trapdoorProving(TRAPDOOR),
+    policy: policyOf(),
+    environment: `0x${"e0".repeat(32)}`,
+    log: memoryJournal(),
+    clock: hastyClock(),
+    confirmations: 0,
+    startBlock: 0,
+    maxRange: 1000,
+    pollMs: 1,
+    maxFeePerGas: 10n ** 12n,
+    bumpAfterMs: 60_000,
+    ...over,
+  });
+}
+
+export async function embeddedChain(): Promise<{
+  readonly rpc: Rpc;
+  /** Stops mining at each transaction; `mine` makes blocks. */
+  automine(on: boolean): Promise<void>;
+  mine(blocks?: number): Promise<void>;
+  snapshot(): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}> {
+  const connection = await network.create();
+  const rpc = localRpc(connection.provider);
+  return {
+    rpc,
+    automine: async (on) => void (await rpc.request("evm_setAutomine", [on])),
+    mine: async (blocks = 1) => void (await rpc.request("hardhat_mine", [`0x${blocks.toString(16)}`])),
+    async snapshot() {
+      const id = await rpc.request("evm_snapshot", []);
+      return async () => void (await rpc.request("evm_revert", [id]));
+    },
+    close: async () => void (await connection.close()),
+  };
+}

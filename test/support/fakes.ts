@@ -1,0 +1,153 @@
+// Hand-written stand-ins for time, log and the model's side of a node, with gates that a test opens. No chain here.
+import { keccak256 } from "ethers";
+import type { ModelId, RequestId } from "../../node/core/domain.ts";
+import { NodeError } from "../../node/core/errors.ts";
+import { R } from "../../node/core/field.ts";
+import type { Clock, Log, LogFields } from "../../node/core/ports.ts";
+import { fingerprint, wordsOfBytes } from "../../node/core/tensor.ts";
+import type { Infer, Models, Policy, Proving, ServedModel } from "../../node/job/ports.ts";
+import { prove, type Trapdoor } from "./trapdoor.ts";
+
+/** Something that a test holds closed until it says so. */
+export interface Gate {
+  /** Resolves once somebody waits at the gate. */
+  readonly reached: Promise<void>;
+  open(): void;
+  pass(signal?: AbortSignal): Promise<void>;
+}
+
+export function gate(): Gate {
+  let reach: () => void = () => undefined;
+  let open: () => void = () => undefined;
+  const reached = new Promise<void>((resolve) => (reach = resolve));
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return {
+    reached,
+    open,
+    async pass(signal) {
+      reach();
+      await new Promise<void>((resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(new NodeError("aborted", "stopped at a gate")), { once: true });
+        void opened.then(resolve);
+      });
+    },
+  };
+}
+
+export interface FakeClock extends Clock {
+  /** Moves on, and wakes who slept until then. */
+  advance(ms: number): void;
+}
+
+export function fakeClock(start = Date.now()): FakeClock {
+  let now = start;
+  let sleepers: { readonly until: number; readonly wake: () => void }[] = [];
+  return {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(new NodeError("aborted", "stopped while asleep")), {
+          once: true,
+        });
+        sleepers.push({ until: now + ms, wake: resolve });
+      }),
+    advance(ms) {
+      now += ms;
+      const due = sleepers.filter(({ until }) => until <= now);
+      sleepers = sleepers.filter(({ until }) => until > now);
+      for (const { wake } of due) wake();
+    },
+  };
+}
+
+/** Sleeps take no time at all: for loops that only wait for a chain that mines at once. */
+export function hastyClock(): Clock {
+  return { now: () => Date.now(), sleep: () => new Promise((resolve) => setImmediate(resolve)) };
+}
+
+export interface Line extends LogFields {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+}
+
+export interface MemoryJournal extends Log {
+  readonly lines: readonly Line[];
+}
+
+export function memoryJournal(): MemoryJournal {
+  const lines: Line[] = [];
+  const of = (base: LogFields): Log => {
+    const at =
+      (level: Line["level"]) =>
+      (fields: LogFields, message: string): void =>
+        void lines.push({ ...base, ...fields, level, message });
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      child: (fields) => of({ ...base, ...fields }),
+    };
+  };
+  return { ...of({}), lines };
+}
+
+/** A model whose output is its input's first bytes, complemented. */
+export const FAKE_MODEL = { inputLength: 64, outputLength: 20 } as const;
+
+export function answerTo(input: Uint8Array): { readonly output: Uint8Array; readonly c: bigint } {
+  const output = Uint8Array.from(input.subarray(0, FAKE_MODEL.outputLength), (byte) => 255 - byte);
+  return { output, c: BigInt(keccak256(Uint8Array.of(...input, ...output))) % R };
+}
+
+/** The first `length` bytes of a seeded input; another seed is another input. */
+export function inputOf(seed: number, length: number = FAKE_MODEL.inputLength): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (seed * 131 + i * 7) & 255);
+}
+
+export function fakeModels(...ids: readonly ModelId[]): Models {
+  const served = new Map<string, ServedModel>(
+    ids.map((id) => [id, { id, name: "fake", ...FAKE_MODEL, estimateMs: 1000 }]),
+  );
+  return { served: (id) => served.get(id) };
+}
+
+export interface Counted {
+  /** Calls so far. */
+  calls: number;
+}
+
+export function fakeInfer(at?: (call: number, signal: AbortSignal) => Promise<void>): Infer & Counted {
+  const infer = {
+    calls: 0,
+    async run(_model: ServedModel, input: Uint8Array, signal: AbortSignal) {
+      infer.calls++;
+      await at?.(infer.calls, signal);
+      return answerTo(input);
+    },
+  };
+  return infer;
+}
+
+/** Real proofs, by the key's trapdoor. */
+export function trapdoorProving(
+  trapdoor: Trapdoor,
+  at?: (call: number, signal: AbortSignal) => Promise<void>,
+): Proving & Counted {
+  const proving: Proving & Counted = {
+    calls: 0,
+    async prove({ input, output, c, r }, signal) {
+      proving.calls++;
+      await at?.(proving.calls, signal);
+      const signals = { c, v: fingerprint([...wordsOfBytes(input), ...wordsOfBytes(output)], r, R), r };
+      return { proof: prove(trapdoor, signals), signals };
+    },
+  };
+  return proving;
+}
+
+export function policyOf(over: Partial<Policy> = {}): Policy {
+  return { minimumFee: 1n, marginSeconds: 10, maxAttempts: 5, backoffMs: () => 0, evidence: 1, ...over };
+}
+
+export const idOf = (n: number): RequestId => `0x${n.toString(16).padStart(64, "0")}` as RequestId;
