@@ -15,7 +15,7 @@ const WINDOWS = Math.ceil(254 / WINDOW);
 /** Points per task: about 0.1 s of one thread, so that an abort does not wait long. */
 const BATCH = 1 << 13;
 
-function jacobianBytes(group: GroupName): number {
+export function jacobianBytes(group: GroupName): number {
   return (POINT_BYTES[group] / 2) * 3;
 }
 
@@ -26,6 +26,7 @@ export function batchPlugin(module: WasmModule): void {
     addFixedBase(module, group);
     addSmall(module, group);
   }
+  addDifferences(module);
 }
 
 /** out[i] = i * base for i < n, Jacobian; base is affine. */
@@ -138,6 +139,29 @@ function addSmall(module: WasmModule, group: GroupName): void {
     ),
   );
   module.exportFunction(`${group}_small`);
+}
+
+/** out[i] = a[i] - b[i] for i < n, Jacobian; a and b are affine points of G1. */
+function addDifferences(module: WasmModule): void {
+  const f = module.addFunction("g1m_differences");
+  for (const name of ["a", "b", "n", "out"]) f.addParam(name, "i32");
+  const c = f.getCodeBuilder();
+  const get = (name: string) => c.getLocal(name);
+  const step = (name: string, by: number) => c.setLocal(name, c.i32_add(get(name), c.i32_const(by)));
+  f.addCode(
+    c.block(
+      c.loop(
+        c.br_if(1, c.i32_eqz(get("n"))),
+        c.call("g1m_subAffine", get("a"), get("b"), get("out")),
+        step("a", G1_BYTES),
+        step("b", G1_BYTES),
+        step("out", jacobianBytes("g1m")),
+        step("n", -1),
+        c.br(0),
+      ),
+    ),
+  );
+  module.exportFunction("g1m_differences");
 }
 
 /** Runs tasks on all threads, a few ahead, and hands their results over in order. */

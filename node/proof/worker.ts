@@ -1,8 +1,9 @@
-// The process that snarkjs proves in (see prover.ts). Stays warm between jobs; ends when its parent does. Prints nothing.
+// The process that snarkjs runs in (see snarkjs.ts): one request at a time, warm between them. Ends when its parent does.
+// What snarkjs would print goes back with the reply.
 import * as snarkjs from "snarkjs";
-import type { ProveJob, Reply } from "./prover.ts";
+import type { Reply, Request } from "./snarkjs.ts";
 
-/** snarkjs' own words at the start of each phase, in order. */
+/** snarkjs' own words at the start of each phase of a proof, in order. */
 const PHASES = [
   "Reading Wtns",
   "Building ABC",
@@ -14,24 +15,40 @@ const PHASES = [
   "Reading H Points",
 ];
 
+let said: string[] = [];
 const say = (reply: Reply): void => void process.send?.(reply);
-const ignore = (): void => undefined;
+const note = (text: string): void => void said.push(text.trim());
 const logger = {
   debug: (text: string): void => {
     const done = PHASES.indexOf(text);
     if (done >= 0) say({ kind: "step", done, total: PHASES.length });
   },
-  info: ignore,
-  warn: ignore,
-  error: ignore,
+  info: (): void => undefined,
+  warn: note,
+  error: note,
 };
+console.log = (...args: unknown[]) => note(args.join(" "));
+
+function answer(request: Request): Promise<unknown> {
+  switch (request.act) {
+    case "prove": {
+      const { zkey, wtns } = request;
+      return snarkjs.groth16.prove(zkey, typeof wtns === "string" ? wtns : { type: "mem", data: wtns }, logger);
+    }
+    case "contribute":
+      return snarkjs.zKey.contribute(request.from, request.to, request.name, request.entropy, logger);
+    case "beacon":
+      return snarkjs.zKey.beacon(request.from, request.to, request.name, request.beacon, request.iterations, logger);
+    case "verify":
+      return snarkjs.zKey.verifyFromInit(request.initial, request.ptau, request.zkey, logger);
+  }
+}
 
 process.on("disconnect", () => process.exit(0));
-process.on("message", (message) => {
-  const { zkey, wtns } = message as ProveJob;
-  const witness = typeof wtns === "string" ? wtns : ({ type: "mem", data: wtns } as const);
-  snarkjs.groth16.prove(zkey, witness, logger).then(
-    ({ proof, publicSignals }) => say({ kind: "proof", proof, publicSignals }),
-    (thrown: unknown) => say({ kind: "refused", message: thrown instanceof Error ? thrown.message : String(thrown) }),
+process.on("message", (request) => {
+  said = [];
+  answer(request as Request).then(
+    (value) => say({ kind: "done", value, said }),
+    (thrown: unknown) => say({ kind: "failed", message: thrown instanceof Error ? thrown.message : String(thrown) }),
   );
 });

@@ -71,6 +71,8 @@ declare module "ffjavascript" {
     isZero(a: Uint8Array): boolean;
     isValid(a: Uint8Array): boolean;
     toAffine(a: Uint8Array): Uint8Array;
+    /** Big-endian, not Montgomery; G2's halves imaginary first. */
+    toUncompressed(a: Uint8Array): Uint8Array;
     fromObject(a: readonly unknown[]): Uint8Array;
     multiExpAffine(bases: Uint8Array, scalars: Uint8Array): Promise<Uint8Array>;
   }
