@@ -36,7 +36,7 @@ export function evaluate(graph: Graph, input: Float64Array): Float64Array[] {
 
 /** What one node yields from the tensors that it reads (for the input: xs[0] as it is). */
 export function apply(node: Node, xs: Tensors, shapes: readonly Shape[]): Float64Array {
-  return (RULES[node.op] as Rule<Op>)(node as never, xs, shapes);
+  return (RULES[node.op] as Rule<Op>)(node, xs, shapes);
 }
 
 /** The only or first tensor that a node reads. */

@@ -44,7 +44,7 @@ export function rangesOf(graph: Graph): readonly Bounds[] {
 
 /** Bounds of one node from the bounds of what it reads. */
 export function boundsOf(node: Node, xs: readonly Bounds[], shapes: readonly Shape[]): Bounds {
-  return (RULES[node.op] as Rule<Op>)(node as never, xs, shapes);
+  return (RULES[node.op] as Rule<Op>)(node, xs, shapes);
 }
 
 export function largest(values: Float64Array): number {

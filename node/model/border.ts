@@ -1,0 +1,108 @@
+// The model's border: which integer type and power of two carry its real inputs and outputs, and the way across. Declared
+// by the caller, implied by the ONNX element type, or derived from calibration data.
+import { NodeError } from "../core/errors.ts";
+import { sizeOf, typeName, typeRange } from "../core/tensor.ts";
+import type { BorderTensor, IntType } from "../core/tensor.ts";
+import { exponentFor, pow2 } from "./binary.ts";
+import type { FloatGraph, FloatInput } from "./graph.ts";
+import { largest, smallest } from "./range.ts";
+
+/** q stands for q * 2^exponent. */
+export interface InputSpec {
+  readonly type: IntType;
+  readonly exponent: number;
+}
+
+const U8: IntType = { bits: 8, signed: false };
+const INT_TYPES: readonly IntType[] = [
+  U8,
+  { bits: 8, signed: true },
+  { bits: 16, signed: false },
+  { bits: 16, signed: true },
+  { bits: 32, signed: true },
+];
+
+/** Reads "uint8", "int16@-4" (q * 2^-4) and the like. @throws NodeError "usage" */
+export function parseInputSpec(text: string): InputSpec {
+  const match = /^(u?)int(8|16|32)(?:@(-?\d{1,3}))?$/.exec(text);
+  if (match === null) {
+    throw new NodeError("usage", `"${text}" is no border type`, {
+      mend: 'Write a type such as uint8 or int16, or with an exponent: "int32@-16" for integers that stand for q * 2^-16.',
+    });
+  }
+  const bits = Number(match[2]) as IntType["bits"];
+  return { type: { bits, signed: match[1] === "" }, exponent: Number(match[3] ?? 0) };
+}
+
+/** The input's border: as declared, or as the ONNX element type says, or the narrowest that the samples need. */
+export function inputBorder(graph: FloatGraph, samples: readonly Float64Array[], declared?: InputSpec): BorderTensor {
+  const node = graph.nodes[graph.input] as FloatInput;
+  const spec = declared ?? impliedBy(node) ?? derivedFrom(samples);
+  return { name: graph.inputName, shape: node.shape, ...spec };
+}
+
+function impliedBy({ elemType }: FloatInput): InputSpec | undefined {
+  switch (elemType) {
+    case "bool":
+      return { type: U8, exponent: 0 };
+    case "float32":
+    case "float64":
+    case "int64":
+      return undefined;
+    default:
+      return parseInputSpec(elemType);
+  }
+}
+
+/** A feature's observed range should span this many steps of a fixed-point type. */
+const FEATURE_STEPS = 2 ** 8;
+
+function derivedFrom(samples: readonly Float64Array[]): InputSpec {
+  const size = samples[0]?.length ?? 0;
+  const lows = new Float64Array(size).fill(Infinity);
+  const highs = new Float64Array(size).fill(-Infinity);
+  let whole = true;
+  for (const sample of samples) {
+    sample.forEach((value, i) => {
+      lows[i] = Math.min(lows[i] as number, value);
+      highs[i] = Math.max(highs[i] as number, value);
+      whole &&= Number.isInteger(value);
+    });
+  }
+  const [lo, hi] = [Math.min(0, smallest(lows)), Math.max(0, largest(highs))];
+  const fits = whole ? INT_TYPES.find((type) => typeRange(type).lo <= lo && hi <= typeRange(type).hi) : undefined;
+  if (fits !== undefined) return { type: fits, exponent: 0 };
+  // Twice the observed reach: later samples may lie further out.
+  const reach = 2 * Math.max(-lo, hi);
+  const spans = highs.map((high, i) => high - (lows[i] as number)).filter((span) => span > 0);
+  const finest = spans.length > 0 ? smallest(spans) : reach;
+  const short = exponentFor(reach, 2 ** 15 - 1);
+  if (finest >= FEATURE_STEPS * pow2(short)) return { type: { bits: 16, signed: true }, exponent: short };
+  return { type: { bits: 32, signed: true }, exponent: exponentFor(reach, 2 ** 31 - 1) };
+}
+
+/** Reals to the border's integers, rounded to nearest. @throws NodeError "input" if one is out of the type's range. */
+export function toIntegers(border: BorderTensor, reals: ArrayLike<number>): Float64Array {
+  const unit = pow2(border.exponent);
+  const { lo, hi } = typeRange(border.type);
+  if (reals.length !== sizeOf(border.shape)) {
+    throw new NodeError("input", `"${border.name}" takes ${sizeOf(border.shape)} elements, not ${reals.length}`);
+  }
+  return Float64Array.from(reals, (real, i) => {
+    const q = Math.floor(real / unit + 0.5);
+    if (!(q >= lo && q <= hi)) {
+      throw new NodeError(
+        "input",
+        `element ${i} of "${border.name}" is ${real}, outside ${lo * unit} to ${hi * unit} (${typeName(border.type)} * 2^${border.exponent})`,
+        { mend: "Give values within the model's input range, or compile the model with a wider declared input type." },
+      );
+    }
+    return q;
+  });
+}
+
+/** The reals that the border's integers stand for. */
+export function toReals(border: Pick<BorderTensor, "exponent">, integers: ArrayLike<number>): Float64Array {
+  const unit = pow2(border.exponent);
+  return Float64Array.from(integers, (q) => q * unit);
+}

@@ -1,0 +1,299 @@
+// Integer graph to a standard ONNX file whose tensors all hold integers, one rule per op. Every node is certified to be
+// exact: in float32 if no partial sum, in any order, reaches 2^24, else in float64 (2^53, which range.ts has proven), so
+// that every IEEE runtime yields the same bits.
+import { NodeError } from "../core/errors.ts";
+import { typeName, typeRange } from "../core/tensor.ts";
+import type { Shape } from "../core/tensor.ts";
+import { pow2 } from "./binary.ts";
+import type { ConvNode, Graph, Node, NodeOf, Op, Ref, Rules } from "./ir.ts";
+import { nodeAt, readsOf } from "./ir.ts";
+import { onnxWriter } from "./onnx-writer.ts";
+import type { OnnxWriter, Real } from "./onnx-writer.ts";
+import { rangesOf, reach } from "./range.ts";
+import type { Bounds } from "./range.ts";
+import { COMPILER } from "./version.ts";
+
+export interface Emitted {
+  readonly bytes: Uint8Array;
+  /** Where the file holds each node's tensor. */
+  readonly tensors: readonly { readonly name: string; readonly type: Real }[];
+}
+
+/** Integers up to here are exact in float32. */
+export const FLOAT_LIMIT = 2 ** 24;
+
+/** Opset 17 and IR version 8: old enough for every runtime in use, new enough for all that is written here. */
+const [OPSET, IR_VERSION] = [17, 8];
+
+interface Job {
+  readonly graph: Graph;
+  readonly bounds: readonly Bounds[];
+  readonly writer: OnnxWriter;
+  readonly tensors: { readonly name: string; readonly type: Real }[];
+  readonly casts: Map<string, string>;
+}
+
+export function emitOnnx(graph: Graph): Uint8Array {
+  return emit(graph).bytes;
+}
+
+export function emit(graph: Graph): Emitted {
+  const input = nodeAt(graph, graph.input);
+  if (input.op !== "input") throw new NodeError("internal", "node 0 of an integer graph is its input");
+  const { border: outer } = graph.output;
+  const writer = onnxWriter([input.border.name, outer.name]);
+  const job: Job = { graph, bounds: rangesOf(graph), writer, tensors: [], casts: new Map() };
+  graph.nodes.forEach((node, ref) => {
+    const name =
+      node.op === "input" ? node.border.name : ref === graph.output.ref ? outer.name : writer.fresh(node.name);
+    const type = computedIn(job, ref);
+    const computed = (RULES[node.op] as Rule<Op>)(job, node, name, type, ref);
+    job.tensors.push({ name, type: computed });
+  });
+  const last = job.tensors[graph.output.ref] as Emitted["tensors"][number];
+  const bytes = writer.finish({
+    name: "glassbox",
+    opset: OPSET,
+    irVersion: IR_VERSION,
+    producer: COMPILER,
+    metadata: {
+      "glassbox.input": `${typeName(input.border.type)} * 2^${input.border.exponent}`,
+      "glassbox.output": `${typeName(outer.type)} * 2^${outer.exponent}`,
+    },
+    input: { name: input.border.name, type: inputType(input), shape: input.shape },
+    output: { ...last, shape: nodeAt(graph, graph.output.ref).shape },
+  });
+  return { bytes, tensors: job.tensors };
+}
+
+/** Writes node `ref` so that its tensor is called `name`; returns that tensor's type. `type` is what is exact for it. */
+type Rule<K extends Op> = (job: Job, node: NodeOf<K>, name: string, type: Real, ref: Ref) => Real;
+
+/** float32 if every value that the node reads and computes is below its limit. */
+function computedIn(job: Job, ref: Ref): Real {
+  const { worst } = job.bounds[ref] as Bounds;
+  const reads = readsOf(nodeAt(job.graph, ref));
+  return worst < FLOAT_LIMIT && reads.every((read) => fitsFloat(job, read)) ? "float32" : "float64";
+}
+
+function fitsFloat(job: Job, ref: Ref): boolean {
+  return reach(job.bounds[ref] as Bounds) <= FLOAT_LIMIT;
+}
+
+function inputType(node: NodeOf<"input">): Real {
+  return typeRange(node.border.type).hi <= FLOAT_LIMIT ? "float32" : "float64";
+}
+
+/** The name of node `ref`'s tensor in the given type, cast if need be. */
+function as(job: Job, ref: Ref, type: Real): string {
+  const tensor = job.tensors[ref] as Emitted["tensors"][number];
+  if (tensor.type === type) return tensor.name;
+  const key = `${type} ${tensor.name}`;
+  const known = job.casts.get(key);
+  if (known !== undefined) return known;
+  const cast = job.writer.op("Cast", [tensor.name], job.writer.fresh(`${tensor.name}.${type}`), castTo(type));
+  job.casts.set(key, cast);
+  return cast;
+}
+
+function castTo(type: Real): { readonly to: number } {
+  return { to: type === "float32" ? 1 : 11 };
+}
+
+/** Applies the steps one after another; the last one's output is `name`. */
+function chain(job: Job, first: string, name: string, steps: readonly Step[]): void {
+  const real = steps.length > 0 ? steps : [{ opType: "Identity", more: [] }];
+  real.reduce((x, { opType, more, attributes }, k) => {
+    const output = k === real.length - 1 ? name : job.writer.fresh(`${name}.${opType.toLowerCase()}`);
+    return job.writer.op(opType, [x, ...more], output, attributes);
+  }, first);
+}
+
+interface Step {
+  readonly opType: string;
+  readonly more: readonly string[];
+  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** A step with one constant operand, left out where it would do nothing. */
+function withConstant(
+  job: Job,
+  opType: "Mul" | "Add",
+  hint: string,
+  type: Real,
+  shape: Shape,
+  values: ArrayLike<number>,
+): Step[] {
+  const neutral = opType === "Mul" ? 1 : 0;
+  if (Array.from(values).every((value) => value === neutral)) return [];
+  return [{ opType, more: [job.writer.constant(hint, type, values.length === 1 ? [] : shape, values)] }];
+}
+
+/** The shape that lets a vector along `axis` broadcast. */
+function alongAxis(rank: number, axis: number, count: number): Shape {
+  return Array.from({ length: rank }, (_, k) => (k === axis ? count : 1));
+}
+
+const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
+  input: (_, node) => inputType(node),
+  dense: (job, { x, weights, bias }, name, type) => {
+    const shape = [weights.length / bias.length, bias.length];
+    chain(job, as(job, x, type), name, [
+      { opType: "MatMul", more: [job.writer.constant(`${name}.weights`, type, shape, weights)] },
+      ...withConstant(job, "Add", `${name}.bias`, type, [bias.length], bias),
+    ]);
+    return type;
+  },
+  conv: (job, node, name, type) => {
+    if (type === "float64") return convInPieces(job, node, name);
+    const { weights, weightShape, bias, shape } = node;
+    const whole = bias.length === weightShape[0];
+    const constants = [job.writer.constant(`${name}.weights`, type, weightShape, weights)];
+    if (whole) constants.push(job.writer.constant(`${name}.bias`, type, [bias.length], bias));
+    chain(job, as(job, node.x, type), name, [
+      { opType: "Conv", more: constants, attributes: convAttributes(node) },
+      ...(whole ? [] : withConstant(job, "Add", `${name}.bias`, type, shape, bias)),
+    ]);
+    return type;
+  },
+  affine: (job, { x, factor, bias, shape }, name, type) => {
+    chain(job, as(job, x, type), name, [
+      ...withConstant(job, "Mul", `${name}.factor`, type, shape, factor),
+      ...withConstant(job, "Add", `${name}.bias`, type, shape, bias),
+    ]);
+    return type;
+  },
+  sum: (job, { xs, factors }, name, type) => {
+    const terms = xs.map((x, i) => {
+      const factor = factors[i] as number;
+      if (factor === 1) return as(job, x, type);
+      const constant = job.writer.constant(`${name}.factor${i}`, type, [], [factor]);
+      return job.writer.op("Mul", [as(job, x, type), constant], job.writer.fresh(`${name}.term${i}`));
+    });
+    job.writer.op("Sum", terms, name);
+    return type;
+  },
+  rescale: (job, node, name, type, ref) => {
+    const { x, multiplier, shift, axis, lo, hi, shape } = node;
+    const along = alongAxis(shape.length, axis, multiplier.length);
+    const factors = multiplier.map((m, k) => m * pow2(-(shift[k] as number)));
+    const halves = shift.map((s) => (s === 0 ? 0 : 0.5));
+    const rounds = shift.some((s) => s > 0);
+    const steps: Step[] = [
+      ...withConstant(job, "Mul", `${name}.factor`, type, along, factors),
+      ...withConstant(job, "Add", `${name}.half`, type, along, halves),
+      ...(rounds ? [{ opType: "Floor", more: [] }] : []),
+      {
+        opType: "Clip",
+        more: [job.writer.constant(`${name}.lo`, type, [], [lo]), job.writer.constant(`${name}.hi`, type, [], [hi])],
+      },
+    ];
+    const small = type === "float64" && fitsFloat(job, ref);
+    if (small) steps.push({ opType: "Cast", more: [], attributes: castTo("float32") });
+    chain(job, as(job, x, type), name, steps);
+    return small ? "float32" : type;
+  },
+  max: (job, { a, b }, name, type) => {
+    job.writer.op("Max", [as(job, a, type), as(job, b, type)], name);
+    return type;
+  },
+  maxpool: (job, { x, kernel, strides, pads, dilations }, name, type) => {
+    job.writer.op("MaxPool", [as(job, x, type)], name, { kernel_shape: kernel, strides, pads, dilations });
+    return type;
+  },
+  argmax: (job, { x, axis }, name, type) => {
+    chain(job, as(job, x, type), name, [
+      { opType: "ArgMax", more: [], attributes: { axis, keepdims: 1, select_last_index: 0 } },
+      { opType: "Cast", more: [], attributes: castTo("float32") },
+    ]);
+    return "float32";
+  },
+  reshape: (job, { x, shape }, name, type) => {
+    job.writer.op(
+      "Reshape",
+      [as(job, x, type), job.writer.constant(`${name}.shape`, "int64", [shape.length], shape)],
+      name,
+    );
+    return type;
+  },
+  transpose: (job, { x, perm }, name, type) => {
+    job.writer.op("Transpose", [as(job, x, type)], name, { perm });
+    return type;
+  },
+  pad: (job, { x, pads, value }, name, type) => {
+    const begins = job.writer.constant(`${name}.pads`, "int64", [pads.length], pads);
+    job.writer.op("Pad", [as(job, x, type), begins, job.writer.constant(`${name}.value`, type, [], [value])], name);
+    return type;
+  },
+  concat: (job, { xs, axis }, name, type) => {
+    job.writer.op(
+      "Concat",
+      xs.map((x) => as(job, x, type)),
+      name,
+      { axis },
+    );
+    return type;
+  },
+};
+
+function convAttributes({ weightShape, strides, pads, dilations, group }: ConvNode): NonNullable<Step["attributes"]> {
+  return { kernel_shape: weightShape.slice(2), strides, pads, dilations, group };
+}
+
+/**
+ * onnxruntime has no Conv in float64 on the CPU. So the weights are split by input channel and kernel position into pieces
+ * whose sums all stay below 2^24; each piece is a float32 Conv, and the pieces and the bias meet in float64.
+ */
+function convInPieces(job: Job, node: ConvNode, name: string): Real {
+  const { writer } = job;
+  if (!fitsFloat(job, node.x)) {
+    throw new NodeError("unsupported", `convolution "${node.name}" reads values above 2^24`, {
+      mend: "Declare a narrower input type, so that the quantizer rescales before the convolution.",
+      facts: { node: node.name },
+    });
+  }
+  const x = as(job, node.x, "float32");
+  const sums = piecesOf(node, job.bounds[node.x] as Bounds, nodeAt(job.graph, node.x)).map((weights, k) => {
+    const constant = writer.constant(`${name}.weights${k}`, "float32", node.weightShape, weights);
+    const sum = writer.op("Conv", [x, constant], writer.fresh(`${name}.piece${k}`), convAttributes(node));
+    return writer.op("Cast", [sum], writer.fresh(`${name}.wide${k}`), castTo("float64"));
+  });
+  const shape = node.bias.length === node.weightShape[0] ? [1, node.bias.length, 1, 1] : node.shape;
+  const bias = writer.constant(`${name}.bias`, "float64", shape, node.bias);
+  writer.op("Sum", [...sums, bias], name);
+  return "float64";
+}
+
+/** Weights masked to consecutive (input channel, kernel position) places, as many to a piece as float32 allows. */
+function piecesOf(node: ConvNode, x: Bounds, source: Node): Int32Array[] {
+  const [m, depth, kh, kw] = node.weightShape;
+  const taps = kh * kw;
+  const area = x.lo.length / (source.shape[1] as number);
+  const widest = Array.from({ length: source.shape[1] as number }, (_, c) =>
+    reach({ lo: x.lo.subarray(c * area, (c + 1) * area), hi: x.hi.subarray(c * area, (c + 1) * area) }),
+  );
+  const pieces: Int32Array[] = [];
+  let sums = new Float64Array(m).fill(FLOAT_LIMIT);
+  for (let place = 0; place < depth * taps; place++) {
+    const adds = sums.map((_, c) => {
+      const from = Math.floor((c * node.group) / m) * depth + Math.floor(place / taps);
+      return Math.abs(node.weights[c * depth * taps + place] as number) * (widest[from] as number);
+    });
+    if (adds.some((add) => add >= FLOAT_LIMIT)) {
+      throw new NodeError("unsupported", `a single product of convolution "${node.name}" may reach 2^24`, {
+        mend: "Use narrower weights or activations.",
+        facts: { node: node.name },
+      });
+    }
+    if (adds.some((add, c) => (sums[c] as number) + add >= FLOAT_LIMIT)) {
+      pieces.push(new Int32Array(node.weights.length));
+      sums = new Float64Array(m);
+    }
+    const piece = pieces[pieces.length - 1] as Int32Array;
+    for (let c = 0; c < m; c++) {
+      piece[c * depth * taps + place] = node.weights[c * depth * taps + place] as number;
+      sums[c] = (sums[c] as number) + (adds[c] as number);
+    }
+  }
+  return pieces;
+}
