@@ -16,8 +16,8 @@ export interface ServedModel {
 }
 
 export interface Models {
-  /** Undefined: not served here. */
-  served(id: ModelId): ServedModel | undefined;
+  /** Undefined: not served here. The same answer whenever the model is asked for while the node runs. */
+  served(id: ModelId, signal: AbortSignal): Promise<ServedModel | undefined>;
 }
 
 export interface Infer {

@@ -45,16 +45,17 @@ export const isWaiting = (outcome: Outcome): outcome is Waiting => "waitsFor" in
 
 /** Admission, then the model. */
 async function infer(job: Accepted, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const refused = await admit(job, ports, signal);
+  const model = await ports.models.served(job.request.model, signal);
+  if (model === undefined) return notServed(job);
+  const refused = await admit(job, model, ports, signal);
   if (refused !== undefined) return refused;
-  const model = ports.models.served(job.request.model) as ServedModel;
   const { output, c } = await ports.infer.run(model, job.request.input, signal);
   throwIfAborted(signal);
   return { ...job, state: "inferred", output, c };
 }
 
 async function prove(job: Inferred, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const model = ports.models.served(job.request.model);
+  const model = await ports.models.served(job.request.model, signal);
   if (model === undefined) return notServed(job);
   const over = await unlessOpen(job, ports, ports.policy.marginSeconds + model.estimateMs / 1000, signal);
   if (over !== undefined) return over;
@@ -134,11 +135,14 @@ async function retrySubmission(job: Submitted | Settled, ports: Ports, trouble: 
 }
 
 /** Everything that is checked before any work. Undefined: admitted. */
-async function admit(job: Accepted, ports: Ports, signal: AbortSignal): Promise<Closed | undefined> {
+async function admit(
+  job: Accepted,
+  model: ServedModel,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<Closed | undefined> {
   const { request } = job;
   const { policy } = ports;
-  const model = ports.models.served(request.model);
-  if (model === undefined) return notServed(job);
   if (request.fee < policy.minimumFee) {
     return close(job, "refused", `the fee of ${request.fee} wei is below this node's minimum of ${policy.minimumFee}`);
   }

@@ -109,7 +109,7 @@ export function fakeModels(...ids: readonly ModelId[]): Models {
   const served = new Map<string, ServedModel>(
     ids.map((id) => [id, { id, name: "fake", ...FAKE_MODEL, estimateMs: 1000 }]),
   );
-  return { served: (id) => served.get(id) };
+  return { served: async (id) => served.get(id) };
 }
 
 export interface Counted {

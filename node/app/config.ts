@@ -1,0 +1,239 @@
+// The node's configuration: one table of fields, read from a JSON file and from GLASSBOX_* variables (which win), checked,
+// and printed as docs/config.md. Nothing secret is read here but addresses that may carry credentials; keys are files.
+import fs from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { parseAddress } from "../chain/codec.ts";
+import type { Address } from "../core/domain.ts";
+import { asNodeError, NodeError } from "../core/errors.ts";
+import { OPEN_STATES } from "../job/job.ts";
+import { LOG_LEVELS } from "./observe.ts";
+
+interface Field<T> {
+  readonly schema: z.ZodType<T>;
+  /** What a value looks like, for the reference. */
+  readonly form: string;
+  readonly about: string;
+  /** As it would be written in the file. Without one, and without `optional`, the field is required. */
+  readonly fallback?: unknown;
+  readonly optional?: true;
+  /** Kept out of logs. */
+  readonly secret?: true;
+  /** A path, or several: taken relative to the configuration file, or to the working folder. */
+  readonly path?: true;
+}
+
+const field = <T>(form: string, about: string, schema: z.ZodType<T>, more: Omit<Field<T>, "form" | "about" | "schema"> = {}): Field<T> => ({ form, about, schema, ...more }); // prettier-ignore
+const OPTIONAL = { optional: true } as const;
+
+const text = z.string().min(1);
+/** Variables are text, files have numbers: both are read. */
+const amount = (lo: number, hi: number, whole: boolean): z.ZodType<number> =>
+  z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d+(\.\d+)?$/, "is not a number")
+        .transform(Number),
+    ])
+    .refine((value) => value >= lo && value <= hi && (!whole || Number.isInteger(value)), {
+      message: `must be a ${whole ? "whole number" : "number"} from ${lo} to ${hi}`,
+    });
+const count = (lo: number, hi = Number.MAX_SAFE_INTEGER): z.ZodType<number> => amount(lo, hi, true);
+const wei = z
+  .union([
+    z.number().int().nonnegative().refine(Number.isSafeInteger, "write large amounts as text"),
+    z.string().regex(/^\d+$/, "is not a whole number of wei"),
+  ]) // prettier-ignore
+  .transform((value) => BigInt(value));
+const address = z.string().transform((value, context): Address => {
+  try {
+    return parseAddress(value);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: asNodeError(error).message });
+    return z.NEVER;
+  }
+});
+const list = <T>(item: z.ZodType<T>): z.ZodType<readonly T[]> =>
+  z.preprocess(
+    (value) => (typeof value === "string" ? value.split(",").map((part) => part.trim()) : value),
+    z.array(item).min(1),
+  );
+const url = (...protocols: readonly string[]): z.ZodType<string> =>
+  text.refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+    message: `must be an address that begins with ${protocols.map((name) => `${name}//`).join(" or ")}`,
+  });
+
+export const FIELDS = {
+  dataDir: field("path", "Folder of the job database and the lock. One node per folder; local disk.", text, {
+    fallback: ".glassbox/node",
+    path: true,
+  }),
+  rpcUrl: field("URL", "JSON-RPC endpoint of the chain. May carry credentials; kept out of logs.", url("http:", "https:"), { secret: true }), // prettier-ignore
+  coordinator: field("address", "The InferenceCoordinator to serve. It names its registry.", address),
+  registry: field("address", "If given, the node refuses to start unless the coordinator uses this registry.", address, OPTIONAL), // prettier-ignore
+  startBlock: field("block", "First block to read requests from when the data folder is new; the coordinator's own is right.", count(0), { fallback: 0 }), // prettier-ignore
+  confirmations: field("blocks", "Blocks on top of a block before it counts: for requests that are read and for answers that are done. 0 only on a chain without reorgs.", count(0, 10_000), { fallback: 12 }), // prettier-ignore
+  packages: field("paths", "Folders of compiled models (from `glassbox compile`) that are served. Comma-separated in the variable.", list(text), { path: true }), // prettier-ignore
+  keyFile: field("path", "The sender's key: 64 hex digits or an encrypted JSON keystore, mode 600. Its address is the prover's.", text, { path: true }), // prettier-ignore
+  passwordFile: field("path", "The keystore's password, mode 600.", text, { path: true, ...OPTIONAL }),
+  databaseUrl: field("URL", "PostgreSQL 15 or newer. Without it the database is embedded, in dataDir.", url("postgres:", "postgresql:"), { secret: true, ...OPTIONAL }), // prettier-ignore
+  minimumFee: field("wei", "Requests that pay less are not answered. Write large amounts as text.", wei, { fallback: "0" }), // prettier-ignore
+  proofSeconds: field("seconds", "How long a proof may take on this machine: requests with less time left are not begun.", amount(0, 86_400, false), { fallback: 30 }), // prettier-ignore
+  marginSeconds: field("seconds", "Time that must be left to the deadline after the proof, for the transaction.", amount(0, 86_400, false), { fallback: 60 }), // prettier-ignore
+  maxAttempts: field("count", "Tries per request, over all steps, before it is given up. The pause doubles from 1 s to 2 min.", count(1, 1000), { fallback: 25 }), // prettier-ignore
+  maxFeePerGas: field("wei", "The node never offers more per gas.", wei, { fallback: "500000000000" }),
+  bumpSeconds: field("seconds", "Time without inclusion after which a transaction's fees are raised.", amount(1, 86_400, false), { fallback: 90 }), // prettier-ignore
+  pollSeconds: field("seconds", "Pause between looks at the chain.", amount(0.05, 3600, false), { fallback: 4 }),
+  maxRange: field("blocks", "Blocks per eth_getLogs at most; the node finds out by itself where a provider allows less.", count(1, 1_000_000), { fallback: 2000 }), // prettier-ignore
+  rapidsnark: field("path", "rapidsnark's `prover` binary. Without it snarkjs proves, in a child process.", text, { path: true, ...OPTIONAL }), // prettier-ignore
+  image: field("text", "Digest of the container image that the node runs in, for its environment statement.", text, OPTIONAL), // prettier-ignore
+  steps: field("states", `Which jobs this process works on, of ${OPEN_STATES.join(", ")}. Leave it out unless several processes share a database.`, list(z.enum(OPEN_STATES as [string, ...string[]])), OPTIONAL), // prettier-ignore
+  logLevel: field(LOG_LEVELS.join(" | "), "Least level that is logged, to stderr, as JSON lines.", z.enum(LOG_LEVELS), { fallback: "info" }), // prettier-ignore
+} as const satisfies Readonly<Record<string, Field<unknown>>>;
+
+type Fields = typeof FIELDS;
+type Name = keyof Fields;
+type ValueOf<F> = F extends Field<infer T> ? T : never;
+type OptionalName = { [K in Name]: Fields[K] extends { readonly optional: true } ? K : never }[Name];
+export type Config = { readonly [K in Exclude<Name, OptionalName>]: ValueOf<Fields[K]> } & {
+  readonly [K in OptionalName]?: ValueOf<Fields[K]>;
+};
+
+const NAMES = Object.keys(FIELDS) as Name[];
+const fieldOf = (name: Name): Field<unknown> => FIELDS[name];
+/** dataDir -> GLASSBOX_DATA_DIR */
+export const variableOf = (name: string): string =>
+  `GLASSBOX_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+/** Variables of the same prefix that are not the node's. */
+const OTHER_VARIABLES = /^GLASSBOX_(CONFIG|CWD|TEST_.*)$/;
+
+export interface ConfigSources {
+  /** JSON file; without it GLASSBOX_CONFIG names one, or there is none. */
+  readonly file?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder that relative paths in variables start from. */
+  readonly cwd: string;
+  /** What a program sets itself; wins over both. */
+  readonly over?: Readonly<Record<string, unknown>>;
+}
+
+/** @throws NodeError "usage" that lists everything that is wrong, "input" if the file cannot be read */
+export function loadConfig(sources: ConfigSources): Config {
+  const { env, cwd, over = {} } = sources;
+  const named = sources.file ?? env["GLASSBOX_CONFIG"];
+  const file = named === undefined ? undefined : path.resolve(cwd, named);
+  const written = file === undefined ? {} : readFile(file);
+  const wrong: string[] = [];
+  const unknown = (what: string, name: string): void => void wrong.push(`${what} is not a setting${nearest(name)}`);
+  for (const name of Object.keys(written)) if (!(name in FIELDS)) unknown(`"${name}" in ${file}`, name);
+  const variables = new Map(NAMES.map((name) => [variableOf(name), name]));
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("GLASSBOX_") && !variables.has(name) && !OTHER_VARIABLES.test(name)) unknown(name, name);
+  }
+
+  const config: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    const spec = fieldOf(name);
+    const variable = env[variableOf(name)];
+    const [given, from, base] =
+      name in over
+        ? [over[name], `${name} (set by the program)`, cwd]
+        : variable !== undefined && variable !== ""
+          ? [variable, variableOf(name), cwd]
+          : name in written
+            ? [written[name], `${name} in ${file}`, path.dirname(file ?? cwd)]
+            : [spec.fallback, name, cwd];
+    if (given === undefined) {
+      if (spec.optional !== true) wrong.push(`${name} is missing: ${spec.about}`);
+      continue;
+    }
+    const parsed = spec.schema.safeParse(given);
+    if (!parsed.success) {
+      // The value is not quoted: it may be a secret in the wrong place.
+      for (const issue of parsed.error.issues) wrong.push(`${from}: ${issue.message}`);
+      continue;
+    }
+    config[name] = spec.path === true ? absolute(parsed.data, base) : parsed.data;
+  }
+  if (wrong.length > 0) {
+    throw new NodeError("usage", `the configuration is not usable:\n${wrong.map((line) => `  - ${line}`).join("\n")}`, {
+      mend: "Correct it; docs/config.md describes every setting.",
+      facts: { wrong },
+    });
+  }
+  return config as unknown as Config;
+}
+
+/** The values that must not be logged. */
+export function secretsOf(config: Config): string[] {
+  return NAMES.filter((name) => fieldOf(name).secret === true).flatMap((name) => {
+    const value = config[name];
+    return typeof value === "string" ? [value] : [];
+  });
+}
+
+/** docs/config.md */
+export function describeConfig(): string {
+  const rows = NAMES.map((name) => {
+    const { form, about, fallback, optional, secret } = fieldOf(name);
+    const usual = fallback !== undefined ? `\`${String(fallback)}\`` : optional === true ? "" : "**required**";
+    const cells = [`\`${name}\``, `\`${variableOf(name)}\``, form.replaceAll("|", "\\|"), usual, about + (secret === true ? " Secret." : "")]; // prettier-ignore
+    return `| ${cells.join(" | ")} |`;
+  });
+  return [
+    "# Configuration of the node",
+    "",
+    "Settings come from a JSON file (`glassbox node --config <file>` or `GLASSBOX_CONFIG`) and from variables, which win.",
+    "Relative paths in the file start from its folder, those in variables from the working folder. A name that is not in",
+    "this table is refused. This page is generated from `node/app/config.ts`; a test keeps it so.",
+    "",
+    "| Setting | Variable | Form | Default | What it is |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+function readFile(file: string): Record<string, unknown> {
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(fs.readFileSync(file, "utf8")));
+  } catch (cause) {
+    throw new NodeError("input", `the configuration file ${file} is not usable (${asNodeError(cause).message})`, {
+      mend: "It must hold one JSON object; docs/config.md describes its settings.",
+    });
+  }
+}
+
+function absolute(value: unknown, base: string): unknown {
+  return Array.isArray(value)
+    ? value.map((one) => path.resolve(base, one as string))
+    : path.resolve(base, value as string);
+}
+
+/** Names the setting that was probably meant. */
+function nearest(name: string): string {
+  const bare = (text: string): string =>
+    text
+      .replace(/^GLASSBOX_/, "")
+      .replaceAll("_", "")
+      .toLowerCase();
+  const wanted = bare(name);
+  const close = NAMES.find((known) => distance(bare(known), wanted) <= 2);
+  return close === undefined ? "" : `; did you mean ${name.startsWith("GLASSBOX_") ? variableOf(close) : close}?`;
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      next[j] = Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + cost);
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
