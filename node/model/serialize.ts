@@ -1,0 +1,310 @@
+// The integer graph as bytes and back, so that a package can be proven without its source: magic, length of the JSON, the
+// JSON (one line per field table below), then all weights in order, little-endian. The same graph gives the same bytes.
+// Reading trusts nothing: every reference, length and shape is checked. That the graph is the one of the quantized ONNX
+// file is for the loader to check, by emitting it again.
+import { NodeError } from "../core/errors.ts";
+import { type BorderTensor, type Shape, sizeOf } from "../core/tensor.ts";
+import type { Graph, Node, NodeOf, Op, Rules } from "./ir.ts";
+
+const MAGIC = Buffer.from("gbgraph1");
+const MAX_NODES = 20_000;
+const MAX_ELEMENTS = 2 ** 26;
+const MAX_RANK = 8;
+
+/** How a field is spelled: i32 and f64 are typed arrays of integers, of which the JSON holds the length. */
+type Kind = "ref" | "refs" | "int" | "ints" | "i32" | "f64" | "border";
+type FieldsOf<K extends Op> = { readonly [F in Exclude<keyof NodeOf<K>, "op" | "shape" | "name">]: Kind };
+
+const FIELDS: Rules<{ readonly [K in Op]: FieldsOf<K> }> = {
+  input: { border: "border" },
+  dense: { x: "ref", weights: "i32", bias: "f64" },
+  conv: {
+    x: "ref",
+    weights: "i32",
+    weightShape: "ints",
+    bias: "f64",
+    strides: "ints",
+    pads: "ints",
+    dilations: "ints",
+    group: "int",
+  },
+  affine: { x: "ref", factor: "f64", bias: "f64" },
+  sum: { xs: "refs", factors: "ints" },
+  rescale: { x: "ref", multiplier: "ints", shift: "ints", axis: "int", lo: "int", hi: "int" },
+  max: { a: "ref", b: "ref" },
+  maxpool: { x: "ref", kernel: "ints", strides: "ints", pads: "ints", dilations: "ints" },
+  argmax: { x: "ref", axis: "int" },
+  reshape: { x: "ref" },
+  transpose: { x: "ref", perm: "ints" },
+  pad: { x: "ref", pads: "ints", value: "int" },
+  concat: { xs: "refs", axis: "int" },
+};
+
+export function serializeGraph(graph: Graph): Uint8Array {
+  const tail: Buffer[] = [];
+  const nodes = graph.nodes.map((node) => {
+    const fields: Record<string, unknown> = { op: node.op, name: node.name, shape: node.shape };
+    const values = node as unknown as Readonly<Record<string, unknown>>;
+    for (const [name, kind] of Object.entries(FIELDS[node.op]) as [string, Kind][]) {
+      const value = values[name];
+      if (kind === "i32" || kind === "f64") {
+        const array = value as Int32Array | Float64Array;
+        fields[name] = array.length;
+        tail.push(Buffer.from(array.buffer, array.byteOffset, array.byteLength));
+      } else fields[name] = kind === "border" ? borderFields(value as BorderTensor) : value;
+    }
+    return fields;
+  });
+  const { ref, border } = graph.output;
+  const json = Buffer.from(JSON.stringify({ nodes, output: { ref, border: borderFields(border) } }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.length);
+  return new Uint8Array(Buffer.concat([MAGIC, length, json, ...tail]));
+}
+
+/** Fixed order, whatever the object's own. */
+function borderFields({ name, shape, type, exponent }: BorderTensor): BorderTensor {
+  return { name, shape, type: { bits: type.bits, signed: type.signed }, exponent };
+}
+
+/** @throws NodeError "input" naming the node and what is wrong with it */
+export function parseGraph(bytes: Uint8Array): Graph {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (file.length < 12 || !file.subarray(0, 8).equals(MAGIC)) throw broken("does not begin as one");
+  const end = 12 + file.readUInt32LE(8);
+  if (end > file.length) throw broken("ends before its description does");
+  const source: unknown = parseJson(file.toString("utf8", 12, end));
+  const top = record(source, "the description");
+  const tail = { file, at: end };
+  const nodes: Node[] = [];
+  const names = new Set<string>();
+  const list = array(top["nodes"], "nodes");
+  if (list.length === 0 || list.length > MAX_NODES) throw broken(`has ${list.length} nodes`);
+  for (const [index, fields] of list.entries()) {
+    const node = parseNode(record(fields, `node ${index}`), nodes, tail);
+    if (names.has(node.name)) throw broken(`has two nodes named "${node.name}"`);
+    if ((node.op === "input") !== (index === 0)) throw broken(`node ${index}: the input, and only it, comes first`);
+    names.add(node.name);
+    nodes.push(node);
+  }
+  if (tail.at !== file.length) throw broken(`has ${file.length - tail.at} bytes too many`);
+  const output = record(top["output"], "the output");
+  const ref = refIn(output["ref"], nodes, "the output");
+  const border = borderIn(output["border"], "the output");
+  if (sizeOf(border.shape) !== sizeOf((nodes[ref] as Node).shape)) throw broken("the output's shape is not its node's");
+  return { nodes, input: 0, output: { ref, border } };
+}
+
+function broken(what: string): NodeError {
+  return new NodeError("input", `the integer graph ${what}`, {
+    mend: "The package is damaged or forged; get it again, or compile the model again.",
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new NodeError("input", "the integer graph's description is not JSON", { cause });
+  }
+}
+
+interface Tail {
+  readonly file: Buffer;
+  at: number;
+}
+
+function parseNode(fields: Readonly<Record<string, unknown>>, before: readonly Node[], tail: Tail): Node {
+  const where = `node ${before.length}`;
+  const op = fields["op"];
+  if (typeof op !== "string" || !Object.hasOwn(FIELDS, op)) throw broken(`${where}: has an unknown op`);
+  const name = fields["name"];
+  if (typeof name !== "string" || name.length === 0 || name.length > 1000) throw broken(`${where}: has no name`);
+  const node: Record<string, unknown> = { op, name, shape: shapeIn(fields["shape"], where) };
+  const kinds = Object.entries(FIELDS[op as Op]) as [string, Kind][];
+  if (Object.keys(fields).length !== kinds.length + 3) throw broken(`${where}: has fields that ${op} has not`);
+  for (const [field, kind] of kinds) node[field] = READ[kind](fields[field], before, `${where}: ${field}`, tail);
+  const result = node as unknown as Node;
+  const problem = (CHECKS[result.op] as Check<Op>)(result, (ref) => (before[ref] as Node).shape);
+  if (problem !== undefined) throw broken(`${where} ("${name}", ${op}): ${problem}`);
+  return result;
+}
+
+type Read = (value: unknown, before: readonly Node[], where: string, tail: Tail) => unknown;
+
+const READ: { readonly [K in Kind]: Read } = {
+  ref: (value, before, where) => refIn(value, before, where),
+  refs: (value, before, where) => {
+    const refs = array(value, where).map((ref) => refIn(ref, before, where));
+    if (refs.length === 0) throw broken(`${where} is empty`);
+    return refs;
+  },
+  int: (value, _, where) => int(value, where),
+  ints: (value, _, where) => array(value, where).map((each) => int(each, where)),
+  border: (value, _, where) => borderIn(value, where),
+  i32: (value, _, where, tail) => new Int32Array(take(value, 4, where, tail)),
+  f64: (value, _, where, tail) => {
+    const values = new Float64Array(take(value, 8, where, tail));
+    if (!values.every(Number.isSafeInteger)) throw broken(`${where} holds what is no integer below 2^53`);
+    return values;
+  },
+};
+
+function take(count: unknown, width: number, where: string, tail: Tail): ArrayBuffer {
+  const length = int(count, where);
+  if (length < 1 || length > MAX_ELEMENTS) throw broken(`${where} has ${length} elements`);
+  const end = tail.at + width * length;
+  if (end > tail.file.length) throw broken(`${where} lies outside the file`);
+  const copy = Uint8Array.from(tail.file.subarray(tail.at, end));
+  tail.at = end;
+  return copy.buffer;
+}
+
+function record(value: unknown, where: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw broken(`${where} is not an object`);
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function array(value: unknown, where: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw broken(`${where} is not a list`);
+  return value;
+}
+
+function int(value: unknown, where: string): number {
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw broken(`${where} is not an integer below 2^53`);
+  return value as number;
+}
+
+function refIn(value: unknown, before: readonly Node[], where: string): number {
+  const ref = int(value, where);
+  if (ref < 0 || ref >= before.length) throw broken(`${where} reads node ${ref}, which does not come before it`);
+  return ref;
+}
+
+function shapeIn(value: unknown, where: string): Shape {
+  const shape = array(value, where).map((dim) => int(dim, where));
+  if (shape.length > MAX_RANK || shape.some((dim) => dim < 1) || sizeOf(shape) > MAX_ELEMENTS) {
+    throw broken(`${where}: has an impossible shape`);
+  }
+  return shape;
+}
+
+function borderIn(value: unknown, where: string): BorderTensor {
+  const fields = record(value, where);
+  const type = record(fields["type"], where);
+  const bits = type["bits"];
+  if ((bits !== 8 && bits !== 16 && bits !== 32) || typeof type["signed"] !== "boolean") {
+    throw broken(`${where} has no integer type`);
+  }
+  const { name } = fields;
+  const exponent = int(fields["exponent"], where);
+  if (typeof name !== "string" || Math.abs(exponent) > 1000) throw broken(`${where} is not a border tensor`);
+  return { name, shape: shapeIn(fields["shape"], where), type: { bits, signed: type["signed"] }, exponent };
+}
+
+type Check<K extends Op> = (node: NodeOf<K>, shapeOf: (ref: number) => Shape) => string | undefined;
+
+const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);
+const expect = (holds: boolean, problem: string): string | undefined => (holds ? undefined : problem);
+const SHAPE = "its shape does not follow from its input's";
+
+/** Whether lengths and shapes fit: what evaluation, emission and circuit rely on. Undefined is fine. */
+const CHECKS: Rules<{ readonly [K in Op]: Check<K> }> = {
+  input: ({ shape, border }) => expect(same(shape, border.shape), "its border has another shape"),
+  dense: ({ x, shape, weights, bias }, shapeOf) => {
+    const [inner, outer] = [shapeOf(x).at(-1), shape.at(-1)];
+    if (inner === undefined || outer === undefined || !same(shape, [...shapeOf(x).slice(0, -1), outer])) return SHAPE;
+    return expect(weights.length === inner * outer && bias.length === outer, "its weights do not fit its shape");
+  },
+  conv: (node, shapeOf) => {
+    const { shape, weightShape, weights, bias, group } = node;
+    const channels = shapeOf(node.x)[1] ?? 0;
+    const [outputs, perGroup, kh, kw] = weightShape;
+    if (weightShape.length !== 4 || weightShape.some((dim) => dim < 1) || group < 1) return "its kernel is malformed";
+    if (channels !== perGroup * group || outputs % group !== 0) return "its groups do not divide its channels";
+    if (!windowFits(node, [kh, kw], outputs, shapeOf(node.x))) return SHAPE;
+    const fits = bias.length === outputs || bias.length === sizeOf(shape);
+    return expect(fits && weights.length === sizeOf(weightShape), "its weights do not fit its shape");
+  },
+  affine: ({ x, shape, factor, bias }, shapeOf) => {
+    if (!same(shape, shapeOf(x))) return SHAPE;
+    return expect(
+      [factor, bias].every(({ length }) => length === 1 || length === sizeOf(shape)),
+      "its factors do not fit its shape",
+    );
+  },
+  sum: ({ xs, shape, factors }, shapeOf) =>
+    expect(xs.length === factors.length && xs.every((x) => same(shape, shapeOf(x))), SHAPE),
+  rescale: ({ x, shape, multiplier, shift, axis, lo, hi }, shapeOf) => {
+    if (!same(shape, shapeOf(x)) || axis < 0 || (axis > 0 && axis >= shape.length)) return SHAPE;
+    const lengths = [multiplier, shift].every(({ length }) => length === 1 || length === shape[axis]);
+    if (!lengths || multiplier.some((m) => m < 1) || shift.some((s) => s < 0 || s > 1000))
+      return "its steps do not fit";
+    return expect(lo <= hi, "its bounds are crossed");
+  },
+  max: ({ a, b, shape }, shapeOf) => expect(same(shape, shapeOf(a)) && same(shape, shapeOf(b)), SHAPE),
+  maxpool: (node, shapeOf) =>
+    expect(
+      node.kernel.length === 2 &&
+        node.kernel.every((size) => size >= 1) &&
+        windowFits(node, node.kernel, shapeOf(node.x)[1] ?? 0, shapeOf(node.x)),
+      SHAPE,
+    ),
+  argmax: ({ x, shape, axis }, shapeOf) =>
+    expect(axis >= 0 && axis < shape.length && same(shape, shapeOf(x).with(axis, 1)), SHAPE),
+  reshape: ({ x, shape }, shapeOf) => expect(sizeOf(shape) === sizeOf(shapeOf(x)), SHAPE),
+  transpose: ({ x, shape, perm }, shapeOf) => {
+    const from = shapeOf(x);
+    const isPermutation = perm.length === from.length && [...perm].sort((a, b) => a - b).every((p, i) => p === i);
+    if (!isPermutation) return "its perm is no permutation";
+    return expect(
+      same(
+        shape,
+        perm.map((p) => from[p] as number),
+      ),
+      SHAPE,
+    );
+  },
+  pad: ({ x, shape, pads }, shapeOf) => {
+    const from = shapeOf(x);
+    if (pads.length !== 2 * from.length || pads.some((pad) => pad < 0)) return "its pads do not fit";
+    return expect(
+      same(
+        shape,
+        from.map((dim, i) => dim + (pads[i] as number) + (pads[i + from.length] as number)),
+      ),
+      SHAPE,
+    );
+  },
+  concat: ({ xs, shape, axis }, shapeOf) => {
+    if (axis < 0 || axis >= shape.length) return "its axis is out of range";
+    const shapes = xs.map(shapeOf);
+    const joined = shapes.reduce((sum, from) => sum + (from[axis] ?? 0), 0);
+    const fits = shapes.every((from) => from.length === shape.length && same(shape.with(axis, 1), from.with(axis, 1)));
+    return expect(fits && shape[axis] === joined, SHAPE);
+  },
+};
+
+interface Window {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly pads: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+/** Whether a node's shape is [n, channels, oh, ow] of a window over `from`. */
+function windowFits(
+  { shape, strides, pads, dilations }: Window,
+  kernel: Shape,
+  channels: number,
+  from: Shape,
+): boolean {
+  if (from.length !== 4 || strides.length !== 2 || dilations.length !== 2 || pads.length !== 4) return false;
+  if (![...strides, ...dilations].every((step) => step >= 1) || pads.some((pad) => pad < 0)) return false;
+  const plane = [0, 1].map((i) => {
+    const room = (from[2 + i] as number) + (pads[i] as number) + (pads[2 + i] as number);
+    const reach = (dilations[i] as number) * ((kernel[i] as number) - 1) + 1;
+    return Math.floor((room - reach) / (strides[i] as number)) + 1;
+  });
+  return same(shape, [from[0] as number, channels, ...plane]);
+}
