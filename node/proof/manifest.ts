@@ -1,0 +1,281 @@
+// manifest.json of a model package: what the model is, what it costs, how good it is, and the digest of every file beside
+// it. Canonical JSON without dates, paths or machine facts, so that the same model, calibration and tool give the same
+// bytes anywhere. Parsed by hand and strictly: a manifest may come from a stranger.
+import type { Digest, KeyKind } from "../core/domain.ts";
+import { NodeError } from "../core/errors.ts";
+import { type BorderTensor, sizeOf } from "../core/tensor.ts";
+import { canonicalJson, type Json } from "./json.ts";
+
+export const MANIFEST = "manifest.json";
+export const MAX_MANIFEST_BYTES = 4 << 20;
+const FORMAT = "glassbox-package";
+const VERSION = 1;
+
+/** Every file that a package can have. There are no others, and no folders. */
+export const FILES = {
+  source: "source.onnx",
+  quantized: "quantized.onnx",
+  graph: "graph.bin",
+  circuit: "circuit.r1cs",
+  zkey: "key.zkey",
+  vkey: "vkey.json",
+  ceremony: "ceremony.json",
+} as const;
+export type Role = keyof typeof FILES;
+
+const MODEL_ROLES: readonly Role[] = ["source", "quantized", "graph", "circuit"];
+const KEY_ROLES: Readonly<Record<KeyKind, readonly Role[]>> = {
+  development: ["zkey", "vkey"],
+  ceremony: ["zkey", "vkey", "ceremony"],
+};
+
+export interface FileEntry {
+  readonly sha256: Digest;
+  readonly bytes: number;
+}
+
+export interface LayerCost {
+  readonly name: string;
+  readonly op: string;
+  readonly constraints: number;
+}
+
+export interface CircuitCost {
+  readonly constraints: number;
+  readonly wires: number;
+  /** Size of the evaluation domain; proving time follows it. */
+  readonly domain: number;
+  readonly claimConstraints: number;
+  readonly layers: readonly LayerCost[];
+}
+
+/** What is known of the model before it has files or keys. */
+export interface Description {
+  readonly name: string;
+  /** Where the calibration data came from ("file", or "random:7"), and the SHA-256 of its values. */
+  readonly calibration: { readonly from: string; readonly sha256: Digest };
+  readonly input: BorderTensor;
+  readonly output: BorderTensor;
+  readonly circuit: CircuitCost;
+  /** Float model against integer model, layer by layer and as a whole: the quantizer's own report. */
+  readonly report: Json;
+  /** What a person should know, e.g. that a final Softmax is left to the reader. */
+  readonly notices: readonly string[];
+  /** Tool and dependency versions that the files depend on. */
+  readonly tools: Readonly<Record<string, string>>;
+}
+
+/** A development key is made again from its seed; a ceremony's digest is that of its transcript, ceremony.json. */
+export type KeyStatement =
+  { readonly kind: "development"; readonly seed: string } | { readonly kind: "ceremony"; readonly transcript: Digest };
+
+export interface Manifest extends Description {
+  readonly files: Readonly<Partial<Record<Role, FileEntry>>>;
+  readonly key?: KeyStatement;
+}
+
+export function rolesOf(key: KeyStatement | undefined): readonly Role[] {
+  return key === undefined ? MODEL_ROLES : [...MODEL_ROLES, ...KEY_ROLES[key.kind]];
+}
+
+/** The bytes of manifest.json. */
+export function writeManifest(
+  description: Description,
+  files: Manifest["files"],
+  key: KeyStatement | undefined,
+): string {
+  const { name, calibration, circuit, report, notices, tools } = description;
+  const entries = rolesOf(key).map((role) => {
+    const { sha256, bytes } = files[role] as FileEntry;
+    return [FILES[role], { sha256, bytes }] as const;
+  });
+  return canonicalJson({
+    format: FORMAT,
+    version: VERSION,
+    name,
+    calibration: { ...calibration },
+    input: border(description.input),
+    output: border(description.output),
+    circuit: {
+      constraints: circuit.constraints,
+      wires: circuit.wires,
+      domain: circuit.domain,
+      claimConstraints: circuit.claimConstraints,
+      layers: circuit.layers.map((layer) => ({ name: layer.name, op: layer.op, constraints: layer.constraints })),
+    },
+    report,
+    notices,
+    tools: { ...tools },
+    files: Object.fromEntries(entries),
+    ...(key === undefined ? {} : { key: { ...key } }),
+  });
+}
+
+function border({ name, shape, type, exponent }: BorderTensor): Json {
+  return { name, shape, type: { bits: type.bits, signed: type.signed }, exponent };
+}
+
+/** @throws NodeError "input" naming the member that is wrong */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  if (bytes.length > MAX_MANIFEST_BYTES) throw bad(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
+  const text = new TextDecoder().decode(bytes);
+  const top = members(parseJson(text), "the manifest", MEMBERS, ["key"]);
+  if (top["format"] !== FORMAT) throw bad("is not of a Glassbox package");
+  if (top["version"] !== VERSION) {
+    throw bad(`is of version ${String(top["version"])}, and this tool reads version ${VERSION}`);
+  }
+  const calibration = members(top["calibration"], "calibration", ["from", "sha256"]);
+  const key = top["key"] === undefined ? undefined : keyIn(top["key"]);
+  return {
+    name: nameIn(top["name"]),
+    calibration: {
+      from: textIn(calibration["from"], "calibration.from"),
+      sha256: digestIn(calibration["sha256"], "calibration"),
+    },
+    input: borderIn(top["input"], "input"),
+    output: borderIn(top["output"], "output"),
+    circuit: circuitIn(top["circuit"]),
+    report: top["report"] as Json,
+    notices: list(top["notices"], "notices").map((notice) => textIn(notice, "notices")),
+    tools: Object.fromEntries(
+      Object.entries(members(top["tools"], "tools")).map(([tool, version]) => [tool, textIn(version, "tools")]),
+    ),
+    files: filesIn(top["files"], key),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+const MEMBERS = [
+  "format",
+  "version",
+  "name",
+  "calibration",
+  "input",
+  "output",
+  "circuit",
+  "report",
+  "notices",
+  "tools",
+  "files",
+];
+
+function bad(what: string, cause?: unknown): NodeError {
+  return new NodeError("input", `${MANIFEST} ${what}`, {
+    mend: "Get the package again from its publisher, or compile the model with this version of the tool.",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** One spelling only: no repeated keys, no other order, nothing that a second parser could read otherwise. */
+function parseJson(text: string): unknown {
+  let value: Json;
+  let again: string;
+  try {
+    value = JSON.parse(text) as Json;
+    again = canonicalJson(value);
+  } catch (cause) {
+    throw bad("is not JSON", cause);
+  }
+  if (again !== text) throw bad("is not in canonical form");
+  return value;
+}
+
+/** An object with exactly these members; with any, if none are named. */
+function members(
+  value: unknown,
+  where: string,
+  names?: readonly string[],
+  optional: readonly string[] = [],
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(`has no object for ${where}`);
+  const found = Object.keys(value);
+  const missing = names?.find((name) => !found.includes(name));
+  const extra = names && found.find((name) => !names.includes(name) && !optional.includes(name));
+  if (missing !== undefined) throw bad(`lacks "${missing}" in ${where}`);
+  if (extra !== undefined) throw bad(`has an unknown "${extra}" in ${where}`);
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function list(value: unknown, where: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw bad(`has no list for ${where}`);
+  return value;
+}
+
+function textIn(value: unknown, where: string): string {
+  if (typeof value !== "string" || value.length > 10_000) throw bad(`has no text for ${where}`);
+  return value;
+}
+
+function nameIn(value: unknown): string {
+  const name = textIn(value, "name");
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
+    throw bad("names the model with other than 1 to 64 of A-Z a-z 0-9 . _ -");
+  return name;
+}
+
+function count(value: unknown, where: string): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw bad(`has no count for ${where}`);
+  return value as number;
+}
+
+function digestIn(value: unknown, where: string): Digest {
+  if (typeof value !== "string" || !/^[0-9a-f]{64}$/.test(value)) throw bad(`has no SHA-256 for ${where}`);
+  return value as Digest;
+}
+
+function borderIn(value: unknown, where: string): BorderTensor {
+  const fields = members(value, where, ["name", "shape", "type", "exponent"]);
+  const { bits, signed } = members(fields["type"], `${where}.type`, ["bits", "signed"]);
+  if ((bits !== 8 && bits !== 16 && bits !== 32) || typeof signed !== "boolean")
+    throw bad(`has no integer type for ${where}`);
+  const shape = list(fields["shape"], where).map((dim) => count(dim, `${where}.shape`));
+  if (shape.length > 8 || shape.some((dim) => dim < 1) || sizeOf(shape) > 2 ** 26)
+    throw bad(`has an impossible shape for ${where}`);
+  const exponent = fields["exponent"];
+  if (!Number.isSafeInteger(exponent) || Math.abs(exponent as number) > 1000) throw bad(`has no exponent for ${where}`);
+  return { name: textIn(fields["name"], where), shape, type: { bits, signed }, exponent: exponent as number };
+}
+
+function circuitIn(value: unknown): CircuitCost {
+  const names = ["constraints", "wires", "domain", "claimConstraints", "layers"];
+  const fields = members(value, "circuit", names);
+  const number = (name: string): number => count(fields[name], `circuit.${name}`);
+  return {
+    constraints: number("constraints"),
+    wires: number("wires"),
+    domain: number("domain"),
+    claimConstraints: number("claimConstraints"),
+    layers: list(fields["layers"], "circuit.layers").map((layer) => {
+      const { name, op, constraints } = members(layer, "circuit.layers", ["name", "op", "constraints"]);
+      return {
+        name: textIn(name, "circuit.layers"),
+        op: textIn(op, "circuit.layers"),
+        constraints: count(constraints, "circuit.layers"),
+      };
+    }),
+  };
+}
+
+function keyIn(value: unknown): KeyStatement {
+  const { kind } = members(value, "key");
+  if (kind === "development") {
+    return { kind, seed: textIn(members(value, "key", ["kind", "seed"])["seed"], "key.seed") };
+  }
+  if (kind !== "ceremony") throw bad("has an unknown kind of key");
+  return { kind, transcript: digestIn(members(value, "key", ["kind", "transcript"])["transcript"], "key.transcript") };
+}
+
+function filesIn(value: unknown, key: KeyStatement | undefined): Manifest["files"] {
+  const roles = rolesOf(key);
+  const fields = members(
+    value,
+    "files",
+    roles.map((role) => FILES[role]),
+  );
+  return Object.fromEntries(
+    roles.map((role) => {
+      const { sha256, bytes } = members(fields[FILES[role]], FILES[role], ["sha256", "bytes"]);
+      return [role, { sha256: digestIn(sha256, FILES[role]), bytes: count(bytes, FILES[role]) }];
+    }),
+  );
+}
