@@ -65,13 +65,21 @@ library ClaimLib {
         return _horner(input, r, _horner(output, r, 0));
     }
 
-    /// @dev (..(v + last word) * r + last but one) * r ..) * r. A slice longer than 31 bytes is cut by the conversion,
-    /// a shorter one padded on the right, whatever follows it in calldata.
+    /// @dev (..(v + last word) * r + last but one) * r ..) * r
     function _horner(bytes calldata data, uint256 r, uint256 v) private pure returns (uint256) {
-        unchecked {
-            // v < R < 2^254 and a word is below 2^248, so that the sum does not wrap; `end` counts down to zero
-            for (uint256 end = ((data.length + WORD - 1) / WORD) * WORD; end > 0; end -= WORD) {
-                v = mulmod(v + uint248(bytes31(data[end - WORD:])), r, Bn254.R);
+        uint256 whole = (data.length / WORD) * WORD;
+        // A slice shorter than 31 bytes is padded on the right by the conversion, whatever follows it in calldata.
+        if (whole < data.length) v = mulmod(v + uint248(bytes31(data[whole:])), r, Bn254.R);
+        uint256 modulus = Bn254.R;
+        // Memory: none. Calldata: whole words from the last to the first, each the upper 31 bytes of the 32 that begin with
+        // it; the shift drops the byte after it. v < R < 2^254 and a word is below 2^248, so that the sum does not wrap.
+        // Solidity's slices cost about 80 gas a word more.
+        assembly ("memory-safe") {
+            for {
+                let p := add(data.offset, whole)
+            } gt(p, data.offset) {} {
+                p := sub(p, WORD)
+                v := mulmod(add(v, shr(8, calldataload(p))), r, modulus)
             }
         }
         return v;

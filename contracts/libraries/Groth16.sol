@@ -64,23 +64,25 @@ library Groth16 {
         require(holds, InvalidProof());
     }
 
-    /// @dev IC[0] + sum over j of signals[j] * IC[j + 1]
+    /// @dev IC[0] + signals[0] IC[1] + signals[1] IC[2] + signals[2] IC[3]
     function _combine(uint256[22] memory k, uint256[3] memory signals) private view returns (uint256, uint256) {
-        // sum.x, sum.y, term.x, term.y, scalar
         uint256[5] memory m = [k[KeyLib.IC], k[KeyLib.IC + 1], 0, 0, 0];
-        bool ok = true;
-        for (uint256 j = 0; j < 3; ++j) {
-            m[2] = k[KeyLib.IC + 2 + 2 * j];
-            m[3] = k[KeyLib.IC + 3 + 2 * j];
-            m[4] = signals[j];
-            // Memory: m + 0x40 .. 0x9f (point, scalar) becomes the product at m + 0x40 .. 0x7f; then m + 0x00 .. 0x7f
-            // (sum, product) becomes the sum at m + 0x00 .. 0x3f.
-            assembly ("memory-safe") {
-                ok := and(ok, staticcall(gas(), 0x07, add(m, 0x40), 0x60, add(m, 0x40), 0x40))
-                ok := and(ok, staticcall(gas(), 0x06, m, 0x80, m, 0x40))
-            }
+        _addProduct(m, k[KeyLib.IC + 2], k[KeyLib.IC + 3], signals[0]);
+        _addProduct(m, k[KeyLib.IC + 4], k[KeyLib.IC + 5], signals[1]);
+        _addProduct(m, k[KeyLib.IC + 6], k[KeyLib.IC + 7], signals[2]);
+        return (m[0], m[1]);
+    }
+
+    /// @dev (m[0], m[1]) += scalar (x, y)
+    function _addProduct(uint256[5] memory m, uint256 x, uint256 y, uint256 scalar) private view {
+        (m[2], m[3], m[4]) = (x, y, scalar);
+        bool ok;
+        // Memory: m + 0x40 .. 0x9f (point, scalar) becomes the product at m + 0x40 .. 0x7f; then m + 0x00 .. 0x7f (sum,
+        // product) becomes the sum at m + 0x00 .. 0x3f.
+        assembly ("memory-safe") {
+            ok := staticcall(gas(), 0x07, add(m, 0x40), 0x60, add(m, 0x40), 0x40)
+            ok := and(ok, staticcall(gas(), 0x06, m, 0x80, m, 0x40))
         }
         require(ok, InvalidProof());
-        return (m[0], m[1]);
     }
 }

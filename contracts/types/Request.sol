@@ -50,8 +50,8 @@ struct Result {
 }
 
 /// @dev How the coordinator stores a request and its result: four slots at the request, one of them updated at the
-/// fulfilment and one or more added for the output. The narrow types are what makes a fulfilment cost 305k gas instead
-/// of 350k:
+/// fulfilment and one or more added for the output. The narrow types are what makes a fulfilment cost 311k gas instead
+/// of 355k:
 /// `spared` is a time as seconds before the deadline, which MAX_WINDOW keeps below 2^24;
 /// `environment` is a position in the prover's list of declarations, which is append-only;
 /// `demands` holds the required bits, and DEVELOPMENT_KEY (which nobody can require) for allowDevelopmentKeys.
