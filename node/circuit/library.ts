@@ -1,0 +1,89 @@
+// Gadgets by (template, parameters): those that a circuit needs and nobody asked for before are compiled together, in one
+// run of circom, and kept in memory for the life of the process. No cache on disk: a cold run takes about 0.2 s.
+import { NodeError } from "../core/errors.ts";
+import { batchSource, compile, specName } from "./compile.ts";
+import type { Spec } from "./compile.ts";
+import { gadgetOf } from "./gadget.ts";
+import type { Gadget } from "./gadget.ts";
+import { HINTS } from "./hints.ts";
+import type { Hint, Hints } from "./hints.ts";
+import type { Row } from "./lc.ts";
+import { ABSORB, absorbHint, absorbRows } from "./poseidon.ts";
+import { readR1cs, rowsOf, symbolsOf } from "./r1cs.ts";
+
+export class Library {
+  readonly #hints: Hints;
+  readonly #gadgets = new Map<string, Gadget>();
+
+  /** hints: other than the project's own only where a test plays the dishonest prover. */
+  constructor(hints: Hints = HINTS) {
+    this.#hints = hints;
+  }
+
+  /** Makes `get` answer for all of these. */
+  async load(specs: readonly Spec[]): Promise<void> {
+    const missing = new Map<string, Spec>();
+    for (const spec of specs) {
+      if (spec.template !== ABSORB && !this.#gadgets.has(specName(spec))) missing.set(specName(spec), spec);
+    }
+    const absorb = specs.some(({ template }) => template === ABSORB) && !this.#gadgets.has(`${ABSORB}()`);
+    if (absorb) missing.set("Sbox()", { template: "Sbox", params: [] });
+    for (const gadget of await compileGadgets([...missing.values()], this.#hints))
+      this.#gadgets.set(gadget.name, gadget);
+    if (absorb) {
+      const hint = absorbHint();
+      this.#gadgets.set(
+        `${ABSORB}()`,
+        gadgetOf(`${ABSORB}()`, hint, absorbRows(this.get({ template: "Sbox", params: [] }), hint)),
+      );
+    }
+  }
+
+  get(spec: Spec): Gadget {
+    const gadget = this.#gadgets.get(specName(spec));
+    if (gadget === undefined) throw new NodeError("internal", `gadget ${specName(spec)} was not loaded`);
+    return gadget;
+  }
+}
+
+/** The process's own library. */
+export const LIBRARY = new Library();
+
+async function compileGadgets(specs: readonly Spec[], hints: Hints): Promise<Gadget[]> {
+  if (specs.length === 0) return [];
+  const known = specs.map(({ template, params }): Hint => {
+    const make = hints[template];
+    if (make === undefined) throw new NodeError("internal", `no hint for the template ${template}`);
+    return make(...params);
+  });
+  const source = batchSource(specs, (spec) => (known[specs.indexOf(spec)] as Hint).inputs);
+  const { r1cs, sym } = await compile(source, { level: "--O0" });
+
+  // component i owns the wires from first[i] on, in the order outputs, inputs, internals
+  const owner: number[] = [-1];
+  const first: number[] = [];
+  const signals: string[][] = specs.map(() => []);
+  for (const { wire, name } of symbolsOf(sym)) {
+    const [, component = "", signal = ""] = /^main\.g(\d+)\.(.+)$/.exec(name) ?? [];
+    const i = Number(component);
+    owner[wire] = i;
+    first[i] ??= wire;
+    signals[i]?.push(signal);
+  }
+  const rows: Row[][] = specs.map(() => []);
+  for (const row of rowsOf(readR1cs(r1cs))) {
+    const i = owner[row.flatMap(({ wires }) => wires).find((wire) => wire > 0) ?? 0] ?? -1;
+    const local = (wire: number): number => (wire === 0 ? 0 : wire - (first[i] as number) + 1);
+    const [a, b, c] = row.map(({ wires, factors }) => ({ wires: wires.map(local), factors }));
+    rows[i]?.push([a, b, c] as unknown as Row);
+  }
+  return specs.map((spec, i) => {
+    const hint = known[i] as Hint;
+    const expected = [...hint.outputs, ...hint.inputs, ...hint.internals];
+    const found = signals[i] as string[];
+    if (expected.join() !== found.join()) {
+      throw new NodeError("internal", `${specName(spec)} has the signals ${found.join()}, its hint ${expected.join()}`);
+    }
+    return gadgetOf(specName(spec), hint, rows[i] as Row[]);
+  });
+}
