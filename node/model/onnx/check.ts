@@ -1,0 +1,233 @@
+// The model as a whole, before any op is looked at: versions, inputs and outputs, names, and the order of nodes. Yields
+// the nodes that the output needs, in an order in which each reads only earlier ones.
+import type { Shape } from "../../core/tensor.ts";
+import type { FloatInput } from "../graph.ts";
+import { elemTypeOf } from "./constant.ts";
+import type { Graph, Model, Node, Tensor, ValueInfo } from "./gen/onnx_pb.ts";
+import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
+
+/** What onnxruntime 1.30 reads: the oldest and newest opset of ai.onnx (11 is our own floor) and IR version. */
+export const OPSETS = { oldest: 11, newest: 26 } as const;
+export const IR_VERSIONS = { oldest: 3, newest: 13 } as const;
+
+export interface CheckedModel {
+  readonly opset: number;
+  readonly input: { readonly name: string; readonly shape: Shape; readonly elemType: FloatInput["elemType"] };
+  readonly outputName: string;
+  /** Dimensions that the file declares for the output; undefined where it leaves them open. */
+  readonly outputShape: readonly (number | undefined)[] | undefined;
+  readonly nodes: readonly Node[];
+  readonly initializers: ReadonlyMap<string, Tensor>;
+  readonly notices: readonly string[];
+}
+
+export function isDefaultDomain(domain: string): boolean {
+  return domain === "" || domain === "ai.onnx";
+}
+
+export function titleOf(node: Node): string {
+  const output = node.output.find((name) => name !== "") ?? "";
+  const name = node.name === "" ? `that makes ${quote(output)}` : quote(node.name);
+  return `node ${name} (op ${quote(node.opType)}${isDefaultDomain(node.domain) ? "" : `, domain ${quote(node.domain)}`})`;
+}
+
+const INPUT_TYPES: ReadonlySet<string> = new Set<FloatInput["elemType"]>([
+  "float32",
+  "float64",
+  "uint8",
+  "int8",
+  "uint16",
+  "int16",
+  "int32",
+  "int64",
+  "bool",
+]);
+
+function checkVersions(model: Model): number {
+  const { oldest, newest } = IR_VERSIONS;
+  if (model.irVersion < oldest || model.irVersion > newest) {
+    unsupported(
+      `its IR version is ${model.irVersion}, not one from ${oldest} to ${newest}`,
+      "Export it with another onnx release (onnx.save writes model.ir_version as it is set).",
+    );
+  }
+  const versions = new Set(model.opsetImport.filter((o) => isDefaultDomain(o.domain)).map((o) => o.version));
+  if (versions.size !== 1) malformed(`it imports ${versions.size} versions of the ai.onnx operator set, not one`);
+  const [version] = versions as Set<bigint> & { [Symbol.iterator](): Iterator<bigint> };
+  if (version === undefined || version < OPSETS.oldest || version > OPSETS.newest) {
+    unsupported(
+      `its opset is ${version}, not one from ${OPSETS.oldest} to ${OPSETS.newest}`,
+      "Export it with an opset in between (torch.onnx.export has opset_version=17), or use onnx.version_converter.",
+    );
+  }
+  return Number(version);
+}
+
+function checkExtras(model: Model, graph: Graph): void {
+  if (model.functions.length > 0) {
+    const names = model.functions.slice(0, 5).map((f) => quote(f.name));
+    unsupported(
+      `it defines ${model.functions.length} local function(s), such as ${names.join(", ")}`,
+      "Inline them with onnx.inliner.inline_local_functions.",
+    );
+  }
+  if (model.trainingInfo.length > 0) unsupported("it holds training information", "Export the model for inference.");
+  if (graph.sparseInitializer.length > 0) {
+    unsupported(
+      `it has ${graph.sparseInitializer.length} sparse initializer(s)`,
+      "Store the weights as dense tensors.",
+    );
+  }
+}
+
+/** What a value's declared type says. */
+function tensorTypeOf(info: ValueInfo, what: string): { code: number; dims: (number | string | undefined)[] } {
+  const type = info.type?.value;
+  if (type?.case === undefined) return malformed(`${what} has no type`);
+  if (type.case !== "tensorType") return unsupported(`${what} is not a tensor but of the kind ${type.case}`);
+  if (type.value.shape === undefined) {
+    return unsupported(`${what} has no shape`, "Export the model with a fixed input shape (batch 1).");
+  }
+  const dims = type.value.shape.dim.map(({ value }) => {
+    if (value.case === undefined) return undefined;
+    if (value.case === "dimParam") return value.value === "" ? undefined : value.value;
+    if (value.value < 0n || value.value >= 2n ** 40n) malformed(`${what} has a dimension of ${value.value}`);
+    return Number(value.value);
+  });
+  return { code: type.value.elemType, dims };
+}
+
+function checkInput(info: ValueInfo, notices: string[]): CheckedModel["input"] {
+  const what = `input ${quote(info.name)}`;
+  const { code, dims } = tensorTypeOf(info, what);
+  const elemType = elemTypeOf(code, what);
+  if (!INPUT_TYPES.has(elemType)) unsupported(`${what} has element type ${elemType}`, "Let the input be float32.");
+  const [batch, ...rest] = dims;
+  if (dims.length === 0) unsupported(`${what} is a scalar`, "Give it a batch dimension: [1, 1].");
+  if (typeof batch === "number" && batch !== 1) {
+    unsupported(
+      `${what} has a first dimension of ${batch}; the first dimension is the batch, and one answer is proven at a time`,
+      "Export the model with a batch of 1 or a dynamic batch dimension.",
+    );
+  }
+  if (typeof batch !== "number") notices.push(`the batch dimension of ${what} was open and is fixed to 1`);
+  const shape = rest.map((dim, i) => {
+    if (typeof dim === "number" && dim >= 1) return dim;
+    const name = dim === undefined ? "open" : typeof dim === "number" ? "0" : `open (${quote(dim)})`;
+    return unsupported(
+      `dimension ${i + 1} of ${what} is ${name}; only the batch, dimension 0, may be open`,
+      "Fix it: onnx.tools.update_model_dims, or export with static shapes.",
+    );
+  });
+  return { name: info.name, shape: [1, ...shape], elemType: elemType as FloatInput["elemType"] };
+}
+
+function unique(names: readonly string[], what: string): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (name === "") malformed(`${what} has an empty name`);
+    if (seen.has(name)) malformed(`${what} ${quote(name)} is defined twice`);
+    seen.add(name);
+  }
+}
+
+/** Nodes with each after those it reads: the file's own order where that holds already. */
+function sortNodes(nodes: readonly Node[], given: ReadonlySet<string>): readonly Node[] {
+  const makers = new Map(nodes.flatMap((node, i) => node.output.filter((o) => o !== "").map((o) => [o, i] as const)));
+  const readers = nodes.map((): number[] => []);
+  const waits = nodes.map((node, i) => {
+    let count = 0;
+    for (const name of new Set(node.input)) {
+      if (name === "" || given.has(name)) continue;
+      const maker = makers.get(name);
+      if (maker === undefined) malformed(`${titleOf(node)} reads ${quote(name)}, which nothing in the model makes`);
+      readers[maker]?.push(i);
+      count++;
+    }
+    return count;
+  });
+  const order = nodes.map((_, i) => i).filter((i) => waits[i] === 0);
+  for (let at = 0; at < order.length; at++) {
+    for (const reader of readers[order[at] as number] as number[]) {
+      const left = (waits[reader] as number) - 1;
+      waits[reader] = left;
+      if (left === 0) order.push(reader);
+    }
+  }
+  if (order.length < nodes.length) {
+    const stuck = nodes.filter((_, i) => (waits[i] as number) > 0);
+    malformed(`${stuck.length} node(s) wait for each other in a circle, such as ${titleOf(stuck[0] as Node)}`);
+  }
+  return order.map((i) => nodes[i] as Node);
+}
+
+/** The nodes that `output` needs. */
+function liveNodes(sorted: readonly Node[], output: string): readonly Node[] {
+  const needed = new Set([output]);
+  const live = sorted.toReversed().filter((node) => {
+    if (!node.output.some((name) => name !== "" && needed.has(name))) return false;
+    for (const name of node.input) needed.add(name);
+    return true;
+  });
+  return live.reverse();
+}
+
+/** @throws NodeError that lists all that is wrong at this level */
+export function checkModel(model: Model, maxNodes: number): CheckedModel {
+  const problems: Problem[] = [];
+  const notices: string[] = [];
+  const here = <T>(action: () => T): T | undefined => gather(problems, "the model", action);
+  const graph = model.graph;
+  if (graph === undefined || graph.node.length === 0) {
+    problems.push({ code: "input", where: "the model", why: "it holds no graph with nodes" });
+    throwIfAny(problems);
+    throw new Error("unreachable");
+  }
+  const opset = here(() => checkVersions(model));
+  here(() => checkExtras(model, graph));
+  here(() => {
+    if (graph.node.length > maxNodes) unsupported(`it has ${graph.node.length} nodes, more than ${maxNodes}`);
+  });
+  throwIfAny(problems);
+
+  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const inputs = graph.input.filter((info) => !initializers.has(info.name));
+  here(() => unique(graph.initializer.map((t) => t.name), "initializer")); // prettier-ignore
+  here(() => unique(graph.input.map((info) => info.name), "input")); // prettier-ignore
+  here(() => unique(graph.output.map((info) => info.name), "output")); // prettier-ignore
+  const made = graph.node.flatMap((node) => node.output).filter((name) => name !== "");
+  here(() => unique([...inputs.map((info) => info.name), ...initializers.keys(), ...made], "value"));
+  const input = here(() => {
+    const names = inputs.map((info) => quote(info.name)).slice(0, 10);
+    if (inputs.length === 1) return checkInput(inputs[0] as ValueInfo, notices);
+    return unsupported(`it has ${inputs.length} inputs (${names.join(", ")}), not one`, "Split it, or fix the others.");
+  });
+  const output = here(() => {
+    const names = graph.output.map((info) => quote(info.name)).slice(0, 10);
+    if (graph.output.length !== 1) {
+      unsupported(`it has ${graph.output.length} outputs (${names.join(", ")}), not one`, "Leave one output.");
+    }
+    const info = graph.output[0] as ValueInfo;
+    const made = graph.node.some((node) => node.output.includes(info.name));
+    if (!made && !initializers.has(info.name) && info.name !== inputs[0]?.name) {
+      malformed(`nothing makes its output ${quote(info.name)}`);
+    }
+    return info;
+  });
+  const given = new Set([...inputs.map((info) => info.name), ...initializers.keys()]);
+  const sorted = here(() => sortNodes(graph.node, given));
+  throwIfAny(problems);
+  if (opset === undefined || input === undefined || output === undefined || sorted === undefined) {
+    throw new Error("a check failed without a problem");
+  }
+
+  const nodes = liveNodes(sorted, output.name);
+  const idle = sorted.length - nodes.length;
+  if (idle > 0) notices.push(`${idle} node(s) that the output does not need are left out`);
+  const outputType = output.type?.value.case === "tensorType" && output.type.value.value.shape !== undefined;
+  const outputShape = outputType
+    ? here(() => tensorTypeOf(output, `output ${quote(output.name)}`).dims.map((d) => (typeof d === "number" ? d : undefined))) // prettier-ignore
+    : undefined;
+  throwIfAny(problems);
+  return { opset, input, outputName: output.name, outputShape, nodes, initializers, notices };
+}

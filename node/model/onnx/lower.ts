@@ -1,0 +1,128 @@
+// A checked model -> the float graph, one ONNX node after the other by the rules of ops.ts. All refusals are gathered; a
+// value that could not be made is passed on as broken, so that each fault is told once.
+import { type FloatGraph, type FloatNode } from "../graph.ts";
+import { readAttributes } from "./attributes.ts";
+import { type CheckedModel, isDefaultDomain, titleOf } from "./check.ts";
+import { type Budget, readTensor } from "./constant.ts";
+import { type Activation, type Draft, emit, reshape, type Value } from "./draft.ts";
+import type { Node } from "./gen/onnx_pb.ts";
+import { domainHint, hintFor, ruleFor } from "./ops.ts";
+import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
+import type { OpRule, Site } from "./site.ts";
+
+type Values = Map<string, Value | "broken">;
+
+function ruleOf(node: Node): OpRule {
+  if (!isDefaultDomain(node.domain)) {
+    unsupported(`the domain ${quote(node.domain)} is not read`, domainHint(node.domain));
+  }
+  return ruleFor(node.opType) ?? unsupported("this op is not read", hintFor(node.opType));
+}
+
+/** Checks a node against its op's rule and lowers it; undefined if there was a problem. */
+function lowerNode(node: Node, opset: number, values: Values, draft: Draft, problems: Problem[]): Value | undefined {
+  const here = <T>(action: () => T): T | undefined => gather(problems, titleOf(node), action);
+  const rule = here(() => ruleOf(node));
+  if (rule === undefined) return undefined;
+  const before = problems.length;
+  const attributes = readAttributes(node, rule.attributes, opset, here);
+  here(() => {
+    const [least, most] = rule.inputs;
+    const count = node.input.length;
+    if (count < least || count > most) malformed(`it has ${count} inputs, not ${least} to ${most}`);
+    if (node.output.length > (rule.outputs ?? 1)) malformed(`it has ${node.output.length} outputs`);
+  });
+  const inputs = node.input.map((name) => (name === "" ? undefined : values.get(name)));
+  if (problems.length > before || inputs.includes("broken")) return undefined;
+  const site: Site = {
+    op: node.opType,
+    name: node.name || (node.output[0] ?? ""),
+    opset,
+    inputs: inputs as (Value | undefined)[],
+    attributes,
+    draft,
+  };
+  return here(() => {
+    const ended = site.inputs.find((value) => value?.kind === "activation" && value.end !== undefined);
+    const end = (ended as Activation | undefined)?.end;
+    const refuseEnd = (): never =>
+      unsupported(
+        `it follows a ${end?.kind}, which must be the last op`,
+        "End the model there; use its result outside.",
+      );
+    if (end !== undefined && rule.afterEnd !== true) refuseEnd();
+    const value = rule.lower(site);
+    const moved = value.shape.length !== ended?.shape.length || value.shape.some((dim, i) => dim !== ended.shape[i]);
+    if (end !== undefined && end.kind !== "argmax" && moved && node.opType !== "ArgMax") refuseEnd();
+    return value;
+  });
+}
+
+/** The initializers that the nodes (or the output) read. */
+function readInitializers(model: CheckedModel, values: Values, budget: Budget, problems: Problem[]): void {
+  for (const name of [model.outputName, ...model.nodes.flatMap((node) => node.input)]) {
+    const tensor = model.initializers.get(name);
+    if (tensor === undefined || values.has(name)) continue;
+    const value = gather(problems, `initializer ${quote(name)}`, () => readTensor(tensor, budget, "it"));
+    values.set(name, value ?? "broken");
+  }
+}
+
+function checkOutput(model: CheckedModel, output: Activation, draft: Draft): void {
+  const declared = model.outputShape;
+  const odd = declared?.length !== output.shape.length || declared.some((d, i) => i > 0 && d !== undefined && d !== output.shape[i]); // prettier-ignore
+  if (declared === undefined || !odd) return;
+  const text = declared.map((dim) => dim ?? "?").join(", ");
+  draft.notices.push(`the output is declared as [${text}] but is [${output.shape.join(", ")}]`);
+}
+
+/** @throws NodeError that lists all problems of the model's nodes */
+export function lower(model: CheckedModel, budget: Budget): FloatGraph {
+  const problems: Problem[] = [];
+  const nodes: FloatNode[] = [];
+  const draft: Draft = { nodes, names: new Set(), budget, notices: [...model.notices] };
+  const values: Values = new Map();
+  const { name, shape, elemType } = model.input;
+  const input = gather(problems, `input ${quote(name)}`, () => emit(draft, { op: "input", elemType, shape, name }));
+  throwIfAny(problems);
+  values.set(name, { kind: "activation", ref: input as number, shape, type: elemType });
+  readInitializers(model, values, budget, problems);
+  const extra = new Map<string, string>();
+  for (const node of model.nodes) {
+    for (const read of node.input) {
+      const why = extra.get(read);
+      if (why === undefined || values.has(read)) continue;
+      problems.push({ code: "unsupported", where: titleOf(node), why, mend: "Only first outputs are read." });
+      values.set(read, "broken");
+    }
+    const value = lowerNode(node, model.opset, values, draft, problems) ?? "broken";
+    node.output.forEach((output, i) => {
+      if (i === 0 && output !== "") values.set(output, value);
+      else if (output !== "") extra.set(output, `it reads ${quote(output)}, output ${i} of ${titleOf(node)}`);
+    });
+  }
+  throwIfAny(problems);
+  const output = gather(problems, "the model", () => {
+    const value = values.get(model.outputName);
+    if (value === undefined || value === "broken") {
+      return unsupported(`its output ${quote(model.outputName)} is ${extra.get(model.outputName) ?? "not made"}`);
+    }
+    if (value.kind === "constant") return unsupported("its output does not depend on its input");
+    checkOutput(model, value, draft);
+    if (value.shape[0] === 1) return value;
+    draft.notices.push(`the output [${value.shape.join(", ")}] is given with a leading dimension of 1`);
+    const end = value.end && { ...value.end, axis: value.end.axis + 1 };
+    return { ...reshape(draft, `${model.outputName}/batch`, value, [1, ...value.shape]), end };
+  });
+  throwIfAny(problems);
+  const { end, ref } = output as Activation;
+  return {
+    nodes,
+    input: input as number,
+    output: ref,
+    inputName: name,
+    outputName: model.outputName,
+    ...(end === undefined || end.kind === "argmax" ? {} : { finalSoftmax: { kind: end.kind, axis: end.axis } }),
+    notices: draft.notices,
+  };
+}

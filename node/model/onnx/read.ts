@@ -1,0 +1,63 @@
+// ONNX file -> float graph: read, parse, attach external data, check, lower, simplify. Everything is bounded before it is
+// allocated; whatever the file holds, the only thing thrown is a NodeError.
+import fs from "node:fs/promises";
+import path from "node:path";
+import { NodeError } from "../../core/errors.ts";
+import type { FloatGraph } from "../graph.ts";
+import { checkModel } from "./check.ts";
+import { createBudget } from "./constant.ts";
+import { attachExternal } from "./external.ts";
+import { lower } from "./lower.ts";
+import { type Problem, Refusal, throwIfAny } from "./problems.ts";
+import { simplify } from "./simplify.ts";
+import { parseOnnx } from "./wire.ts";
+
+export interface ReadPolicy {
+  /** Of the file, and of its external data in all. */
+  readonly maxBytes: number;
+  /** Of all constants and tensors that reading makes, 8 bytes each. */
+  readonly maxElements: number;
+  readonly maxNodes: number;
+}
+
+export const READ_POLICY: ReadPolicy = { maxBytes: 512 * 2 ** 20, maxElements: 2 ** 27, maxNodes: 100_000 };
+
+/**
+ * Reads a model from bytes. `folder` is where its external data may lie, if anywhere.
+ * @throws NodeError "input" if the file is unsound, "unsupported" if the compiler does not do what it asks; lists all
+ */
+export async function readModelBytes(
+  bytes: Uint8Array,
+  folder?: string,
+  policy: Partial<ReadPolicy> = {},
+): Promise<FloatGraph> {
+  const { maxBytes, maxElements, maxNodes } = { ...READ_POLICY, ...policy };
+  const model = parseOnnx(bytes);
+  await attachExternal(model, folder, maxBytes).catch((thrown: unknown) => {
+    if (!(thrown instanceof Refusal)) throw thrown;
+    const { code, message: why, mend } = thrown;
+    throwIfAny([{ code, where: "external data", why, mend } satisfies Problem]);
+  });
+  return simplify(lower(checkModel(model, maxNodes), createBudget(maxElements)));
+}
+
+/** Reads `file`. @throws NodeError as readModelBytes does, and if the file cannot be read */
+export async function readModel(file: string, policy: Partial<ReadPolicy> = {}): Promise<FloatGraph> {
+  const { maxBytes } = { ...READ_POLICY, ...policy };
+  return readModelBytes(await readBounded(file, maxBytes), path.dirname(file), policy);
+}
+
+async function readBounded(file: string, maxBytes: number): Promise<Uint8Array> {
+  const mend = "Give the path of an .onnx file.";
+  const stat = await fs.stat(file).catch((cause: unknown) => {
+    throw new NodeError("input", `cannot read ${file}`, { mend, cause });
+  });
+  if (!stat.isFile()) throw new NodeError("input", `${file} is not a file`, { mend });
+  if (stat.size > maxBytes) {
+    throw new NodeError("input", `${file} has ${stat.size} bytes, more than the ${maxBytes} that are read`);
+  }
+  const bytes = await fs.readFile(file).catch((cause: unknown) => {
+    throw new NodeError("input", `cannot read ${file}`, { mend, cause });
+  });
+  return bytes;
+}

@@ -1,0 +1,135 @@
+// One ONNX node as its op's rule sees it: inputs resolved to values, attributes checked, and the questions that rules ask
+// of them. A rule refuses by unsupported() or malformed(); where it stands is added by the caller.
+import type { Attributes, AttributeRules } from "./attributes.ts";
+import { type Constant, type ElemType, isFloat } from "./constant.ts";
+import type { Activation, Draft, Value } from "./draft.ts";
+import type { Tensor } from "./gen/onnx_pb.ts";
+import { malformed, unsupported } from "./problems.ts";
+
+export interface Site {
+  readonly op: string;
+  readonly name: string;
+  readonly opset: number;
+  /** Optional inputs that are left out are undefined. */
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes: Attributes;
+  readonly draft: Draft;
+}
+
+export interface OpRule {
+  /** Fewest and most inputs. */
+  readonly inputs: readonly [number, number];
+  /** Most outputs that ONNX defines; the rule yields the first, and none of the others may be read. */
+  readonly outputs?: number;
+  readonly since?: number;
+  readonly attributes: AttributeRules;
+  /** May follow the op that ends a model (Softmax, ArgMax), since it computes nothing. */
+  readonly afterEnd?: boolean;
+  /** What is not read, for people. */
+  readonly limits: string;
+  readonly lower: (site: Site) => Value;
+}
+
+export function intOf(site: Site, name: string, fallback: number): number {
+  return (site.attributes.get(name) as number | undefined) ?? fallback;
+}
+
+export const floatOf = intOf;
+
+export function intsOf(site: Site, name: string): readonly number[] | undefined {
+  return site.attributes.get(name) as readonly number[] | undefined;
+}
+
+export function stringOf(site: Site, name: string, fallback: string): string {
+  return (site.attributes.get(name) as string | undefined) ?? fallback;
+}
+
+export function tensorAttribute(site: Site, name: string): Tensor | undefined {
+  return site.attributes.get(name) as Tensor | undefined;
+}
+
+/** An attribute that ONNX defines as 0 or 1. */
+export function flagOf(site: Site, name: string, fallback: boolean): boolean {
+  const value = intOf(site, name, fallback ? 1 : 0);
+  if (value !== 0 && value !== 1) malformed(`attribute "${name}" is ${value}, not 0 or 1`);
+  return value === 1;
+}
+
+export function valueAt(site: Site, index: number): Value {
+  return site.inputs[index] ?? malformed(`its input ${index} is missing`);
+}
+
+export function constantAt(site: Site, index: number, what: string): Constant {
+  const value = valueAt(site, index);
+  if (value.kind === "constant") return value;
+  return unsupported(
+    `its ${what} (input ${index}) depends on the model's input`,
+    "Only constants are read there; export the model so that it is one.",
+  );
+}
+
+export function optionalConstant(site: Site, index: number, what: string): Constant | undefined {
+  return site.inputs[index] === undefined ? undefined : constantAt(site, index, what);
+}
+
+/** An integer list given as a constant tensor of one dimension (or a scalar). */
+export function integersAt(site: Site, index: number, what: string): readonly number[] | undefined {
+  const constant = optionalConstant(site, index, what);
+  if (constant === undefined) return undefined;
+  if (constant.shape.length > 1 || isFloat(constant.type)) malformed(`its ${what} is not a list of integers`);
+  return Array.from(constant.data);
+}
+
+/** A single float constant. */
+export function scalarAt(site: Site, index: number, what: string): number | undefined {
+  const constant = optionalConstant(site, index, what);
+  if (constant === undefined) return undefined;
+  if (constant.data.length !== 1) malformed(`its ${what} is not a single value`);
+  return constant.data[0];
+}
+
+/** An input that depends on the model's input and holds floating-point values. */
+export function activationAt(site: Site, index: number, what = "input"): Activation {
+  const value = valueAt(site, index);
+  if (value.kind === "constant") {
+    return unsupported(
+      `its ${what} (input ${index}) is a constant, and the compiler does not fold this op`,
+      "Fold constants first: onnxsim, or onnxruntime's offline optimization at level basic.",
+    );
+  }
+  needFloat(value.type);
+  return value;
+}
+
+export function needFloat(type: ElemType): void {
+  if (!isFloat(type)) {
+    unsupported(`it computes on ${type} values that depend on the model's input`, "Cast the input to float32 first.");
+  }
+}
+
+export function needSameType(a: Value, b: Value): void {
+  if (a.type !== b.type) malformed(`it mixes ${a.type} and ${b.type}`);
+}
+
+/** `axis` counted from the front; ONNX counts negative ones from the back. `past` allows axis = rank. */
+export function axisIn(axis: number, rank: number, past = false): number {
+  const from = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || from < 0 || from > rank - (past ? 0 : 1)) {
+    malformed(`axis ${axis} is outside a tensor of ${rank} dimension(s)`);
+  }
+  return from;
+}
+
+export function axesIn(axes: readonly number[], rank: number): readonly number[] {
+  const from = axes.map((axis) => axisIn(axis, rank));
+  if (new Set(from).size !== from.length) malformed(`axes [${axes.join(", ")}] name one axis twice`);
+  return from;
+}
+
+/** The values, all finite. */
+export function finite(data: Float64Array, what: string): Float64Array {
+  const bad = data.find((value) => !Number.isFinite(value));
+  if (bad !== undefined)
+    unsupported(`its ${what} hold(s) ${bad}`, "Weights must be finite numbers; check the training.");
+  return data;
+}

@@ -1,0 +1,166 @@
+// Writes small ONNX models for tests and runs them in onnxruntime. Not used by the product, whose writer is its own.
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import ort from "onnxruntime-node";
+import { ModelSchema, type NodeSchema, type TensorSchema } from "../../node/model/onnx/gen/onnx_pb.ts";
+
+export type ModelInit = MessageInitShape<typeof ModelSchema>;
+export type NodeInit = MessageInitShape<typeof NodeSchema>;
+export type TensorInit = MessageInitShape<typeof TensorSchema>;
+type AttributeInit = NonNullable<NodeInit["attribute"]>[number];
+
+export const ELEM = { float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9, float64: 11 };
+export type Elem = keyof typeof ELEM;
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  bool: Uint8Array,
+} as const;
+
+/** The values as an array of the type's own kind. */
+export function typed(values: ArrayLike<number>, type: Elem): ArrayBufferView & { readonly buffer: ArrayBufferLike } {
+  return type === "int64" ? BigInt64Array.from(Array.from(values), BigInt) : ARRAYS[type].from(values);
+}
+
+export function tensor(
+  name: string,
+  dims: readonly number[],
+  values: ArrayLike<number>,
+  type: Elem = "float32",
+): TensorInit {
+  const { buffer, byteOffset, byteLength } = typed(values, type);
+  const rawData = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength).slice();
+  return { name, dims: dims.map(BigInt), dataType: ELEM[type], rawData };
+}
+
+export function ints(name: string, values: readonly number[]): TensorInit {
+  return tensor(name, [values.length], values, "int64");
+}
+
+/** An attribute by the type of its value: integers are INT (write { float: 2 } for a whole FLOAT). */
+export type AttributeOf =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly tensor: TensorInit };
+
+export function attribute(name: string, value: AttributeOf): AttributeInit {
+  if (typeof value === "number") return { name, type: 2, i: BigInt(value) };
+  if (typeof value === "string") return { name, type: 3, s: new TextEncoder().encode(value) };
+  if ("float" in value) return { name, type: 1, f: value.float };
+  if ("floats" in value) return { name, type: 6, floats: [...value.floats] };
+  if ("tensor" in value) return { name, type: 4, t: value.tensor } as AttributeInit;
+  return { name, type: 7, ints: value.map(BigInt) };
+}
+
+export function node(
+  opType: string,
+  input: string[],
+  output: string[],
+  attributes: Readonly<Record<string, AttributeOf>> = {},
+  more: NodeInit = {},
+): NodeInit {
+  const list = Object.entries(attributes).map(([name, value]) => attribute(name, value));
+  return { name: `${opType}_${output[0] ?? ""}`, opType, input, output, attribute: list, ...more };
+}
+
+export type Dim = number | string | undefined;
+
+export function valueInfo(name: string, dims: readonly Dim[] | undefined, type: Elem = "float32"): object {
+  const dim = dims?.map((d) => {
+    if (d === undefined) return {};
+    if (typeof d === "number") return { value: { case: "dimValue", value: BigInt(d) } };
+    return { value: { case: "dimParam", value: d } };
+  });
+  const tensorType = { elemType: ELEM[type], ...(dim === undefined ? {} : { shape: { dim } }) };
+  return { name, type: { value: { case: "tensorType", value: tensorType } } };
+}
+
+export interface ModelSpec {
+  readonly nodes: readonly NodeInit[];
+  readonly input?: { readonly dims: readonly Dim[]; readonly type?: Elem };
+  readonly initializers?: readonly TensorInit[];
+  readonly opset?: number;
+  /** Element type of the output "y" (its shape is left open). */
+  readonly outputType?: Elem;
+  readonly change?: (model: ModelInit) => ModelInit;
+}
+
+/** A model from "x" to "y". */
+export function modelOf(spec: ModelSpec): ModelInit {
+  const { dims, type = "float32" } = spec.input ?? { dims: [1, 4] };
+  const model = {
+    irVersion: 8n,
+    producerName: "test",
+    opsetImport: [{ domain: "", version: BigInt(spec.opset ?? 17) }],
+    graph: {
+      name: "g",
+      node: [...spec.nodes],
+      initializer: [...(spec.initializers ?? [])],
+      input: [valueInfo("x", dims, type)],
+      output: [valueInfo("y", undefined, spec.outputType)],
+    },
+  } as ModelInit;
+  return spec.change?.(model) ?? model;
+}
+
+export function bytesOf(spec: ModelSpec): Uint8Array {
+  return toBinary(ModelSchema, create(ModelSchema, modelOf(spec)));
+}
+
+/** What onnxruntime computes with its optimizer off: the first output. */
+export async function runOnnx(
+  model: Uint8Array | string,
+  input: ArrayLike<number>,
+  dims: readonly number[],
+  type: Elem = "float32",
+): Promise<{ readonly shape: readonly number[]; readonly data: number[] }> {
+  const options = { graphOptimizationLevel: "disabled", intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
+  const session = await (typeof model === "string"
+    ? ort.InferenceSession.create(model, options)
+    : ort.InferenceSession.create(model, options));
+  try {
+    const feed = new ort.Tensor(type, typed(input, type) as never, [...dims]);
+    const results = await session.run({ [session.inputNames[0] as string]: feed });
+    const result = results[session.outputNames[0] as string] as ort.Tensor;
+    return { shape: result.dims, data: Array.from(result.data as ArrayLike<number>, Number) };
+  } finally {
+    await session.release();
+  }
+}
+
+/** mulberry32: uniform in [0, 1). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** `count` numbers in [-1, 1). */
+export function noise(seed: number, count: number): number[] {
+  const next = random(seed);
+  return Array.from({ length: count }, () => 2 * next() - 1);
+}
+
+/** Runs `action` in a new folder that is gone afterwards. */
+export async function inFolder<T>(action: (folder: string) => Promise<T>): Promise<T> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-onnx-"));
+  try {
+    return await action(folder);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
