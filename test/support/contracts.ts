@@ -122,8 +122,8 @@ export interface Answer {
 
 export type Sent = Promise<ContractTransactionResponse>;
 
-export async function openChain() {
-  const connection = await network.create({ override: { initialDate: new Date(START * 1000) } });
+export async function openChain(chainId = Number(CHAIN_ID)) {
+  const connection = await network.create({ override: { chainId, initialDate: new Date(START * 1000) } });
   const { ethers, networkHelpers } = connection;
 
   async function stage() {
@@ -152,7 +152,7 @@ export async function openChain() {
       const id = modelIdOf(from.address, facts, key);
       const claim: ClaimText = {
         domain: "sample",
-        chainId: CHAIN_ID,
+        chainId: BigInt(chainId),
         contract: registryAddress,
         requestId: ZERO_ID,
         modelId: id,
@@ -188,7 +188,7 @@ export async function openChain() {
         ...over,
       };
       const nonce = (await view(coordinator, "nonceOf", [asked.from.address])) as bigint;
-      const id = requestIdOf(coordinatorAddress, asked.from.address, nonce, asked.model, asked.input);
+      const id = requestIdOf(coordinatorAddress, asked.from.address, nonce, asked.model, asked.input, BigInt(chainId));
       const { requiredEvidence, allowDevelopmentKeys } = asked;
       const args = [asked.model, asked.input, asked.deadline, { requiredEvidence, allowDevelopmentKeys }];
       const sent = await send(coordinator, "request", args, { from: asked.from, value: asked.fee });
@@ -203,7 +203,7 @@ export async function openChain() {
       const { trapdoor = TRAPDOOR, blinding = { a: 7n, b: 11n }, ...text } = over;
       const claim: ClaimText = {
         domain: "claim",
-        chainId: CHAIN_ID,
+        chainId: BigInt(chainId),
         contract: coordinatorAddress,
         requestId: id,
         modelId: model,

@@ -44,6 +44,10 @@ contract Receiver {
                 attempts += 1000;
             } catch {}
         }
-        if (manner == Manner.BurnGas) while (true) ++attempts;
+        if (manner == Manner.BurnGas) {
+            assembly ("memory-safe") {
+                invalid()
+            }
+        }
     }
 }
