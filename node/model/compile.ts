@@ -1,0 +1,50 @@
+// Float graph and calibration data to integer graph, quantized ONNX file and layer report: the compiler's back in one call.
+// Deterministic: nothing here reads a clock, a thread count, a platform's transcendental functions or the order of a map.
+import type { LongCall } from "../core/ports.ts";
+import { inputBorder } from "./border.ts";
+import type { InputSpec } from "./border.ts";
+import { observe } from "./calibrate.ts";
+import { emitOnnx } from "./emit.ts";
+import type { FloatGraph } from "./graph.ts";
+import type { Graph } from "./ir.ts";
+import { optimize } from "./optimize.ts";
+import { DEFAULT_WIDTHS } from "./lowering.ts";
+import type { OutputSpec, Widths } from "./lowering.ts";
+import { quantize } from "./quantize.ts";
+import { reportLayers } from "./report.ts";
+import type { LayerReport } from "./report.ts";
+
+export interface QuantizeOptions {
+  /** Of the input; otherwise the ONNX element type says it, or the samples do. */
+  readonly input?: InputSpec;
+  readonly output?: OutputSpec;
+  readonly widths?: Partial<Widths>;
+}
+
+export interface QuantizedModel {
+  readonly graph: Graph;
+  readonly onnx: Uint8Array;
+  readonly layers: readonly LayerReport[];
+  /** Things that a person should know, of the reader and of the quantizer. */
+  readonly notices: readonly string[];
+}
+
+/** Quantizes a model by what `samples` (reals, as the float model takes them) show of it. */
+export function quantizeModel(
+  float: FloatGraph,
+  samples: readonly Float64Array[],
+  options: QuantizeOptions = {},
+  call: LongCall = {},
+): QuantizedModel {
+  const observed = observe(float, samples, call);
+  const input = inputBorder(float, samples, options.input);
+  const quantized = quantize(float, observed, input, options.output, { ...DEFAULT_WIDTHS, ...options.widths });
+  const { graph, origin } = optimize(quantized.graph);
+  const values = origin.map((ref) => quantized.values[ref] as (typeof quantized.values)[number]);
+  return {
+    graph,
+    onnx: emitOnnx(graph),
+    layers: reportLayers(graph, values, samples, call),
+    notices: [...float.notices, ...quantized.notices],
+  };
+}

@@ -1,0 +1,189 @@
+// The quantizer's rules for weights: dense, conv, average pooling, affine and sum. All are linear, so all are free in the
+// circuit; what they choose is how many bits the accumulators get.
+import { sizeOf } from "../core/tensor.ts";
+import type { Shape } from "../core/tensor.ts";
+import { exponentOf, pow2 } from "./binary.ts";
+import { add, integersFor, level, multiply, reachOf, scaleAt, stepsOf } from "./build.ts";
+import type { Value } from "./build.ts";
+import type { FloatConv, FloatDense } from "./graph.ts";
+import { alongAxis, narrow, valueOf } from "./lowering.ts";
+import type { FloatOf, Job } from "./lowering.ts";
+import { quantizeChannels } from "./weights.ts";
+
+export function dense(job: Job, node: FloatDense): Value {
+  const last = node.shape.length - 1;
+  const x = alongAxis(job, narrow(job, node.x), last);
+  const columns = node.shape[last] as number;
+  const inner = node.weights.length / columns;
+  const scaleOf = (k: number): number => x.scale[x.scale.length === 1 ? 0 : k] as number;
+  const channels = quantizeChannels(
+    Array.from({ length: columns }, (_, n) =>
+      Array.from({ length: inner }, (_, k) => (node.weights[k * columns + n] as number) * scaleOf(k)),
+    ),
+    Array.from(node.bias, (b) => [b]),
+    job.widths.weights,
+  );
+  const weights = new Int32Array(node.weights.length);
+  channels.forEach(({ integers }, n) => integers.forEach((q, k) => (weights[k * columns + n] = q)));
+  const bias = Float64Array.from(channels, (channel) => channel.bias[0] as number);
+  const scale = Float64Array.from(channels, (channel) => pow2(channel.exponent));
+  return add(job.bench, node.name, { op: "dense", x: x.ref, shape: node.shape, weights, bias }, scale, last);
+}
+
+export function conv(job: Job, node: FloatConv): Value {
+  const [m, depth, kh, kw] = node.weightShape;
+  const { op, shape, weightShape, strides, pads, dilations, group } = node;
+  const kept = { op, shape, weightShape, strides, pads, dilations, group };
+  const pooled = pooling(job, node);
+  if (pooled !== undefined) {
+    const { x, weight } = pooled;
+    const scale = x.scale.map((s) => s * Math.abs(weight));
+    const weights = Int32Array.from(node.weights, Math.sign);
+    return add(job.bench, node.name, { ...kept, x: x.ref, weights, bias: new Float64Array(m) }, scale, 1);
+  }
+  const x = alongAxis(job, narrow(job, node.x), 1);
+  const inner = depth * kh * kw;
+  const perElement = node.bias.length / m;
+  const channels = quantizeChannels(
+    Array.from({ length: m }, (_, c) =>
+      Array.from({ length: inner }, (_, k) => {
+        const from = Math.floor((c * group) / m) * depth + Math.floor(k / (kh * kw));
+        return (node.weights[c * inner + k] as number) * (x.scale[x.scale.length === 1 ? 0 : from] as number);
+      }),
+    ),
+    Array.from({ length: m }, (_, c) => [...node.bias.subarray(c * perElement, (c + 1) * perElement)]),
+    job.widths.weights,
+  );
+  const weights = Int32Array.from(channels.flatMap((channel) => channel.integers));
+  const bias = Float64Array.from(channels.flatMap((channel) => channel.bias));
+  const scale = Float64Array.from(channels, (channel) => pow2(channel.exponent));
+  return add(job.bench, node.name, { ...kept, x: x.ref, weights, bias }, scale, 1);
+}
+
+/** An average pooling (all weights 0 or one value, no bias) sums exactly, and its 1/k goes into the scale. */
+function pooling(job: Job, node: FloatConv): { readonly x: Value; readonly weight: number } | undefined {
+  const weight = node.weights.find((w) => w !== 0);
+  if (weight === undefined || node.bias.some((b) => b !== 0)) return undefined;
+  if (node.weights.some((w) => w !== 0 && w !== weight)) return undefined;
+  const x = valueOf(job, node.x);
+  const depthwise = node.weightShape[1] === 1 && node.group === node.weightShape[0] && x.axis === 1;
+  return x.scale.length === 1 || depthwise ? { x, weight } : undefined;
+}
+
+/** Factors that vary along one axis at most go into the scale; a bias is then exact to 2^-14 of the tensor's reach. */
+export function affine(job: Job, node: FloatOf<"affine">): Value {
+  const { bench } = job;
+  const x = valueOf(job, node.x);
+  const size = sizeOf(node.shape);
+  const factorAt = (i: number): number => node.factor[node.factor.length === 1 ? 0 : i] as number;
+  const biasAt = (i: number): number => node.bias[node.bias.length === 1 ? 0 : i] as number;
+  const along = node.factor.every((f) => f !== 0) ? factorsAlong(x, node.shape, factorAt) : undefined;
+  if (along !== undefined) {
+    const biased = node.bias.some((b) => b !== 0);
+    if (!biased && along.factors.every((f) => f > 0)) return { ref: x.ref, scale: along.scale, axis: along.axis };
+    const finer = biased ? Math.max(0, 14 - exponentOf(Math.max(1, reachOf(bench, x)))) : 0;
+    const scale = along.scale.map((s) => s / 2 ** finer);
+    const value = { ref: x.ref, scale, axis: along.axis };
+    const factor = Float64Array.from({ length: size }, (_, i) => Math.sign(factorAt(i)) * 2 ** finer);
+    const bias = Float64Array.from({ length: size }, (_, i) =>
+      Math.floor(biasAt(i) / scaleAt(value, node.shape, i) + 0.5),
+    );
+    if (bias.every((b) => Math.abs(b) < 2 ** 40)) {
+      return add(
+        bench,
+        node.name,
+        { op: "affine", x: x.ref, shape: node.shape, factor: short(factor), bias: short(bias) },
+        scale,
+        along.axis,
+      );
+    }
+  }
+  const flat = level(bench, x);
+  const reals = Array.from({ length: node.factor.length }, (_, i) => factorAt(i) * (flat.scale[0] as number));
+  const heaviest = (values: Iterable<number>): number =>
+    [...values].reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const widest = Math.max(heaviest(reals), heaviest(node.bias) / 2 ** 12);
+  const unit = widest === 0 ? 1 : pow2(exponentOf(widest) - 11);
+  const round = (real: number): number => Math.floor(real / unit + 0.5);
+  const [factor, bias] = [Float64Array.from(reals, round), node.bias.map(round)];
+  return add(bench, node.name, { op: "affine", x: flat.ref, shape: node.shape, factor, bias }, Float64Array.of(unit));
+}
+
+/** One value stands for many equal ones. */
+function short(values: Float64Array): Float64Array {
+  return values.every((value) => value === values[0]) ? values.slice(0, 1) : values;
+}
+
+/** Factors and resulting scales, if both vary along one axis only. */
+function factorsAlong(
+  x: Value,
+  shape: Shape,
+  factorAt: (i: number) => number,
+): { readonly axis: number; readonly factors: number[]; readonly scale: Float64Array } | undefined {
+  const size = sizeOf(shape);
+  const one = Array.from({ length: size }, (_, i) => factorAt(i)).every((f) => f === factorAt(0));
+  if (one) {
+    return { axis: x.axis, factors: [factorAt(0)], scale: x.scale.map((s) => s * Math.abs(factorAt(0))) };
+  }
+  for (let axis = 0; axis < shape.length; axis++) {
+    const { count, inner } = stepsOf(shape, axis);
+    const at = (c: number): number => c * inner;
+    if (x.scale.length > 1 && x.axis !== axis) continue;
+    const varies = Array.from({ length: size }, (_, i) => factorAt(i) !== factorAt(at(Math.floor(i / inner) % count)));
+    if (varies.includes(true)) continue;
+    const factors = Array.from({ length: count }, (_, c) => factorAt(at(c)));
+    return { axis, factors, scale: Float64Array.from(factors, (f, c) => Math.abs(f) * scaleAt(x, shape, at(c))) };
+  }
+  return undefined;
+}
+
+/** Scales meet at the finest of them, index by index; scales that are no small multiples of it cost a rounding to 12 bits. */
+export function sum(job: Job, node: FloatOf<"sum">): Value {
+  const { bench } = job;
+  let values = node.xs.map((x) => valueOf(job, x));
+  const axes = new Set(values.filter((value) => value.scale.length > 1).map((value) => value.axis));
+  if (axes.size > 1) values = values.map((value) => level(bench, value));
+  let met = meeting(values, node.factors);
+  if (!met.every(({ exact }) => exact)) {
+    const distinct = node.xs.map((x) => narrow(job, x));
+    values = axes.size > 1 ? distinct.map((value) => level(bench, value)) : distinct;
+    met = meeting(values, node.factors);
+  }
+  const axis = values.find((value) => value.scale.length > 1)?.axis ?? 0;
+  const scale = Float64Array.from(met, ({ unit }) => unit);
+  const factors = met[0]?.integers ?? [];
+  if (met.every(({ integers }) => integers.every((n, i) => n === factors[i]))) {
+    return add(bench, node.name, { op: "sum", shape: node.shape, xs: values.map((v) => v.ref), factors }, scale, axis);
+  }
+  const aligned = values.map((value, i) => {
+    const along = { ...value, axis };
+    return multiply(
+      bench,
+      `${node.name}.align${i}`,
+      along,
+      Float64Array.from(met, ({ integers }) => integers[i] as number),
+    );
+  });
+  const xs = aligned.map((value) => value.ref);
+  return add(bench, node.name, { op: "sum", shape: node.shape, xs, factors: xs.map(() => 1) }, scale, axis);
+}
+
+function meeting(values: readonly Value[], factors: readonly number[]): ReturnType<typeof integersFor>[] {
+  const count = Math.max(...values.map((value) => value.scale.length));
+  return Array.from({ length: count }, (_, c) =>
+    integersFor(
+      values.map((value, i) => (factors[i] as number) * (value.scale[value.scale.length === 1 ? 0 : c] as number)),
+    ),
+  );
+}
+
+/** All values at one and the same scale. */
+export function equalScales(job: Job, name: string, values: readonly Value[]): Value[] {
+  const flat = values.map((value) => level(job.bench, value));
+  const { integers, unit } = integersFor(flat.map((value) => value.scale[0] as number));
+  return flat.map((value, i) => ({
+    ...multiply(job.bench, `${name}.align${i}`, value, Float64Array.of(integers[i] as number)),
+    scale: Float64Array.of(unit),
+    axis: 0,
+  }));
+}
