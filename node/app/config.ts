@@ -6,7 +6,6 @@ import { z } from "zod";
 import { parseAddress } from "../chain/codec.ts";
 import type { Address } from "../core/domain.ts";
 import { asNodeError, NodeError } from "../core/errors.ts";
-import { OPEN_STATES } from "../job/job.ts";
 import { LOG_LEVELS } from "./observe.ts";
 
 interface Field<T> {
@@ -89,7 +88,6 @@ export const FIELDS = {
   maxRange: field("blocks", "Blocks per eth_getLogs at most; the node finds out by itself where a provider allows less.", count(1, 1_000_000), { fallback: 2000 }), // prettier-ignore
   rapidsnark: field("path", "rapidsnark's `prover` binary. Without it snarkjs proves, in a child process.", text, { path: true, ...OPTIONAL }), // prettier-ignore
   image: field("text", "Digest of the container image that the node runs in, for its environment statement.", text, OPTIONAL), // prettier-ignore
-  steps: field("states", `Which jobs this process works on, of ${OPEN_STATES.join(", ")}. Leave it out unless several processes share a database.`, list(z.enum(OPEN_STATES as [string, ...string[]])), OPTIONAL), // prettier-ignore
   logLevel: field(LOG_LEVELS.join(" | "), "Least level that is logged, to stderr, as JSON lines.", z.enum(LOG_LEVELS), { fallback: "info" }), // prettier-ignore
 } as const satisfies Readonly<Record<string, Field<unknown>>>;
 
