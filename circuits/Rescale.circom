@@ -3,7 +3,7 @@ pragma circom 2.1.6;
 // y = clamp(floor((x + half) / 2^s), lo, lo + 2^k - 1), half = 2^(s-1) or 0 where s = 0.
 // The quotient is the upper bits of u = x + half - lo 2^s, whose lower s bits are the proved remainder.
 //
-// Parameters: s, k, lo as above; signed = 1 where u may be negative; B bits hold u (u + 2^(B-1) where signed = 1).
+// Parameters: s, k, lo as above (lo may be negative); signed = 1 where u may be negative; B bits hold u (u + 2^(B-1) where signed = 1).
 //             signed + s < B <= 53, k >= 1.
 // Requires:   nothing of x: no witness exists unless 0 <= u < 2^B, or -2^(B-1) <= u < 2^(B-1) where signed = 1.
 // Ensures:    y equals the formula.

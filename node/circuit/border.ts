@@ -5,7 +5,7 @@ import type { BorderTensor } from "../core/tensor.ts";
 import { nodeAt } from "../model/ir.ts";
 import type { Ref } from "../model/ir.ts";
 import type { Lc, Wire } from "./lc.ts";
-import { lcOf, times } from "./lc.ts";
+import { ONE, lcOf, times } from "./lc.ts";
 import { elementOf } from "./layers.ts";
 import type { Walk } from "./layers.ts";
 import { boundsAt, specOf, spellingOf } from "./plan.ts";
@@ -15,18 +15,30 @@ import { PUBLIC, onWire } from "./sheet.ts";
 import type { Operand } from "./sheet.ts";
 
 /** How one border element enters its words: by bits, or whole where its bounds make it a plain unsigned number. */
-export type Entry = { readonly spelling: Spelling } | "whole";
+export type Entry = Spelling | "whole";
 
-/** Inputs always come in bits (which prove their range), outputs only where they need them. */
-export function entryOf(plan: Plan, ref: Ref, border: BorderTensor, element: number): Entry {
-  const { bits, signed } = border.type;
-  if (nodeAt(plan.graph, ref).op === "input") return { spelling: { n: bits, bias: signed ? 2 ** (bits - 1) : 0 } };
-  const interval = boundsAt(plan, ref, element);
-  const spelling = spellingOf(interval, border.type);
-  const bytes = bits / 8;
-  const straddles =
-    Math.floor((element * bytes) / WORD_BYTES) !== Math.floor((element * bytes + bytes - 1) / WORD_BYTES);
-  return spelling.bias === 0 && !straddles ? "whole" : { spelling };
+/** Inputs always come in bits, which prove their range. */
+export function inputEntry({ type }: BorderTensor): Spelling {
+  return { n: type.bits, bias: type.signed ? 2 ** (type.bits - 1) : 0 };
+}
+
+/** Outputs come in bits only where they need them: for a sign, or to be cut where a word ends. */
+export function outputEntry(plan: Plan, element: number): Entry {
+  const { ref, border } = plan.graph.output;
+  const spelling = spellingOf(boundsAt(plan, ref, element), border.type);
+  const bytes = border.type.bits / 8;
+  const first = element * bytes;
+  const cut = Math.floor(first / WORD_BYTES) !== Math.floor((first + bytes - 1) / WORD_BYTES);
+  return spelling.bias === 0 && !cut ? "whole" : spelling;
+}
+
+/** The elements of a border tensor and the wires of their bits. */
+interface Spelled {
+  readonly ref: Ref;
+  readonly border: BorderTensor;
+  readonly entries: readonly Entry[];
+  /** The first bit of each; nothing for those that enter whole. */
+  readonly bits: Int32Array;
 }
 
 /** Lays the claim on a walk whose nodes have all been laid. */
@@ -35,15 +47,17 @@ export function layClaim(walk: Walk): void {
   const { input, output } = plan.graph;
   const source = nodeAt(plan.graph, input);
   if (source.op !== "input") throw new RangeError("node 0 is no input");
-  const outputBits = Int32Array.from({ length: sizeOf(output.border.shape) }, (_, i): Wire => {
-    const entry = entryOf(plan, output.ref, output.border, i);
+  const size = sizeOf(output.border.shape);
+  const entries = Array.from({ length: size }, (_, i) => outputEntry(plan, i));
+  const bits = Int32Array.from(entries, (entry, i): Wire => {
     if (entry === "whole") return -1;
     sheet.at({ symbol: "claim_bits", index: [i] });
-    return sheet.stamp(specOf("Bits", entry.spelling.n, entry.spelling.bias), [elementOf(walk, output.ref, i)]);
+    return sheet.stamp(specOf("Bits", entry.n, entry.bias), [elementOf(walk, output.ref, i)]);
   });
+  const given = new Array<Entry>(walk.inputBits.length).fill(inputEntry(source.border));
   const words = [
-    ...wordsOf(walk, input, source.border, walk.inputBits),
-    ...wordsOf(walk, output.ref, output.border, output.ref === input ? walk.inputBits : outputBits),
+    ...wordsOf(walk, { ref: input, border: source.border, entries: given, bits: walk.inputBits }),
+    ...wordsOf(walk, { ...output, entries, bits }),
   ].map((word, i) => {
     sheet.at({ symbol: "claim_word", index: [i] });
     return onWire(sheet, sheet.bind(word));
@@ -69,10 +83,9 @@ export function layClaim(walk: Walk): void {
   sheet.publish(PUBLIC.v, v);
 }
 
-/** The words of a border tensor, from the wires of its elements' bits (-1: whole). */
-function wordsOf(walk: Walk, ref: Ref, border: BorderTensor, firstBits: Int32Array): Operand[] {
-  const width = border.type.bits / 8;
-  const total = firstBits.length * width;
+function wordsOf(walk: Walk, spelled: Spelled): Operand[] {
+  const { ref, border, bits } = spelled;
+  const total = (bits.length * border.type.bits) / 8;
   let values: readonly bigint[] | undefined;
   return Array.from({ length: wordCount(total) }, (_, w) => ({
     value: () => {
@@ -82,8 +95,7 @@ function wordsOf(walk: Walk, ref: Ref, border: BorderTensor, firstBits: Int32Arr
     lc: () => {
       const lc = lcOf();
       for (let k = 0; k < WORD_BYTES && w * WORD_BYTES + k < total; k++) {
-        const byte = w * WORD_BYTES + k;
-        addByte(walk, ref, border, firstBits, byte, 256n ** BigInt(WORD_BYTES - 1 - k), lc);
+        addByte(walk, spelled, w * WORD_BYTES + k, 256n ** BigInt(WORD_BYTES - 1 - k), lc);
       }
       return lc;
     },
@@ -91,44 +103,29 @@ function wordsOf(walk: Walk, ref: Ref, border: BorderTensor, firstBits: Int32Arr
 }
 
 /** Adds `weight` times one byte of a border tensor. */
-function addByte(
-  walk: Walk,
-  ref: Ref,
-  border: BorderTensor,
-  firstBits: Int32Array,
-  byte: number,
-  weight: bigint,
-  lc: Lc,
-): void {
-  const { bits } = border.type;
-  const width = bits / 8;
+function addByte(walk: Walk, { ref, border, entries, bits }: Spelled, byte: number, weight: bigint, lc: Lc): void {
+  const width = border.type.bits / 8;
   const element = Math.floor(byte / width);
   const place = width - 1 - (byte % width); // 0 is the least significant byte
-  const entry = entryOf(walk.plan, ref, border, element);
+  const entry = entries[element] as Entry;
   if (entry === "whole") {
     if (place > 0) return; // all of it comes with its least significant byte
     const { wires, factors } = elementOf(walk, ref, element).lc();
-    wires.forEach((wire, i) => {
-      lc.wires.push(wire);
-      lc.factors.push(times(factors[i] as number | bigint, weight));
-    });
+    lc.wires.push(...wires);
+    lc.factors.push(...factors.map((factor) => times(factor, weight)));
     return;
   }
-  const { n, bias } = entry.spelling;
-  const first = firstBits[element] as Wire;
+  const { n, bias } = entry;
+  const first = bits[element] as Wire;
   for (let t = 0; t < 8; t++) {
     const bit = 8 * place + t;
     const factor = weight << BigInt(t);
-    if (bias === 0) {
-      if (bit >= n) break;
+    if (bias === 0 ? bit < n : bit < n - 1) {
       lc.wires.push(first + bit);
       lc.factors.push(factor);
-    } else if (bit < n - 1) {
-      lc.wires.push(first + bit);
-      lc.factors.push(factor);
-    } else {
+    } else if (bias !== 0) {
       // the sign, one minus the top bit, fills the rest
-      lc.wires.push(0, first + n - 1);
+      lc.wires.push(ONE, first + n - 1);
       lc.factors.push(factor, -factor);
     }
   }

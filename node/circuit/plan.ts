@@ -74,39 +74,56 @@ export function specOf(template: string, ...params: readonly number[]): Spec {
   return spec;
 }
 
-/** How one element is rescaled: to a constant, or by a gadget and, for widths that are no power of two, a second one. */
+/** How one element is rescaled: to a constant, or by a gadget and, where both ends cut a width that is no power of two, a second one. */
 export type RescalePlan =
   | { readonly constant: number }
-  | { readonly multiplier: number; readonly rescale: Spec; readonly atMost: Spec | undefined; readonly bits: number };
+  | { readonly multiplier: number; readonly rescale: Spec; readonly atMost: Spec | undefined };
 
 export function planRescale(plan: Plan, node: RescaleNode, element: number): RescalePlan {
+  const { lo, hi } = node;
   const index = node.multiplier.length === 1 ? 0 : alongAxis(node.shape, node.axis, element).at;
   const multiplier = node.multiplier[index] as number;
   const s = node.shift[node.shift.length === 1 ? 0 : index] as number;
-  const { lo, hi } = node;
   const step = 2 ** s;
-  const off = (s > 0 ? step / 2 : 0) - lo * step;
+  const half = s > 0 ? step / 2 : 0;
   const { least, most } = boundsAt(plan, node.x, element);
-  const [low, high] = [multiplier * least + off, multiplier * most + off]; // of u in Rescale.circom
-  const width = hi - lo + 1;
-  if (high < step || width === 1) return { constant: lo };
-  if (Math.floor(low / step) >= width - 1) return { constant: hi };
-  const signed = low < 0 ? 1 : 0;
-  const bits = signed + bitsFor(Math.max(high, -low - 1));
+  const [low, high] = [multiplier * least + half, multiplier * most + half];
+  const [first, last] = [Math.floor(low / step), Math.floor(high / step)];
+  const clamp = (q: number): number => Math.min(hi, Math.max(lo, q));
+  if (clamp(first) === clamp(last)) return { constant: clamp(first) };
+
+  const { base, k, capped } = windowFor(lo, hi, first, last);
+  const [from, to] = [low - base * step, high - base * step]; // of u in Rescale.circom
+  const signed = from < 0 ? 1 : 0;
+  const bits = signed + bitsFor(Math.max(to, -from - 1));
   if (!(bits <= MOST_BITS)) {
     throw new NodeError("unsupported", `node "${node.name}" needs ${bits} bits to be rescaled, above ${MOST_BITS}`, {
       mend: "Use narrower weights or a smaller multiplier, or split the layer's inputs by a rescale.",
       facts: { node: node.name, element },
     });
   }
-  const k = Math.min(bitsFor(width - 1), bits - signed - s);
-  const cut = Math.floor(high / step) >= width && 2 ** bitsFor(width - 1) !== width;
   return {
     multiplier,
-    rescale: specOf("Rescale", bits, s, k, lo, signed),
-    atMost: cut ? specOf("AtMost", k, hi) : undefined,
-    bits,
+    rescale: specOf("Rescale", bits, s, Math.min(k, bits - signed - s), base, signed),
+    atMost: capped ? specOf("AtMost", k, hi) : undefined,
   };
+}
+
+/**
+ * Rescale clamps to 2^k values from `base` on. Quotients run from `first` to `last`: an end of [lo, hi] that they cannot
+ * pass gives way, so that only a clamp that cuts both ends of a width that is no power of two has to be capped again.
+ */
+function windowFor(lo: number, hi: number, first: number, last: number): { base: number; k: number; capped: boolean } {
+  if (first < lo) {
+    const k = bitsFor(hi - lo);
+    return { base: lo, k, capped: last > hi && hi - lo + 1 !== 2 ** k };
+  }
+  if (last > hi) {
+    const k = bitsFor(hi - first);
+    return { base: hi + 1 - 2 ** k, k, capped: false };
+  }
+  const base = first < 0 ? -(2 ** bitsFor(-first - 1)) : 0; // few bases, so that elements share gadgets
+  return { base, k: bitsFor(last - base), capped: false };
 }
 
 export interface Interval {

@@ -179,3 +179,108 @@ export function cifarCnn(): Graph {
   net.dense(10);
   return net.graph(INT32);
 }
+
+export interface NamedNet {
+  readonly name: string;
+  readonly graph: Graph;
+}
+
+/** Small nets that together use every op, every border type and every form of rescale; sizes and weights from the seed. */
+export function tinyNets(seed: number): NamedNet[] {
+  const random = randomOf(seed);
+  const next = (): number => whole(random, 1, 2 ** 31 - 1);
+  const nets: NamedNet[] = [];
+  const add = (name: string, shape: Shape, type: IntType, make: (net: NetBuilder) => IntType): void => {
+    const net = new NetBuilder(next(), shape, type);
+    nets.push({ name, graph: net.graph(make(net)) });
+  };
+
+  add("conv, pool, relu, dense", [1, 1, 6, 6], INT8, (net) => {
+    net.conv(2, 3, { pads: [1, 1, 1, 1] });
+    net.maxpool(2);
+    net.rescale(6);
+    net.reshape([1, 18]);
+    net.dense(3);
+    return INT32;
+  });
+  add("mlp from uint8 to int8", [1, 7], UINT8, (net) => {
+    net.dense(5);
+    net.rescale(9);
+    net.dense(9);
+    net.rescale(7, { lo: -128, hi: 127 });
+    return INT8;
+  });
+  add("leaky relu", [1, 2, 3, 3], INT8, (net) => {
+    const x = net.conv(2, 2, { strides: [1, 1] });
+    const a = net.push({
+      op: "affine",
+      x,
+      factor: Float64Array.of(8),
+      bias: Float64Array.of(0),
+      shape: net.shapeOf(x),
+    });
+    const b = net.push({
+      op: "affine",
+      x,
+      factor: Float64Array.of(1),
+      bias: Float64Array.of(-3),
+      shape: net.shapeOf(x),
+    });
+    net.push({ op: "max", a, b, shape: net.shapeOf(x) });
+    net.rescale(9, { lo: -128, hi: 127 });
+    return INT16;
+  });
+  add("residual with relu6", [1, 2, 4, 4], INT8, (net) => {
+    const x = net.rescale(0, { lo: -100, hi: 99 });
+    net.conv(2, 3, { pads: [1, 1, 1, 1], group: 2 });
+    const y = net.rescale(6, { lo: -128, hi: 127 });
+    net.push({ op: "sum", xs: [x, y], factors: [3, 5], shape: net.shapeOf(x) });
+    net.rescale(2, { lo: 0, hi: 96 });
+    return UINT8;
+  });
+  add("concat, pad, transpose, per-channel scales", [1, 3, 3, 2], INT16, (net) => {
+    const x = 0;
+    const y = net.rescale(0, { multiplier: [3, 1, 5], shift: [9, 8, 10], lo: -32, hi: 31 });
+    const z = net.push({ op: "pad", x, pads: [0, 0, 1, 0, 0, 0, 0, 2], value: -7, shape: [1, 3, 4, 4] });
+    net.maxpool(2, { strides: [1, 2] }, z);
+    const pooled = net.rescale(10, { lo: -20, hi: 20 });
+    const t = net.push({ op: "transpose", x: y, perm: [0, 1, 3, 2], shape: [1, 3, 2, 3] });
+    const v = net.push({ op: "transpose", x: pooled, perm: [0, 1, 3, 2], shape: [1, 3, 2, 3] });
+    net.push({ op: "concat", xs: [t, v], axis: 1, shape: [1, 6, 2, 3] });
+    net.conv(3, 2, { dilations: [1, 2] });
+    net.rescale(4, { lo: -32768, hi: 32767 });
+    return INT16;
+  });
+  add("argmax", [1, 6], INT8, (net) => {
+    const x = net.dense(5);
+    net.push({ op: "argmax", x, axis: 1, shape: [1, 1] });
+    return UINT8;
+  });
+  add("argmax of small ties along a middle axis", [1, 3, 2], UINT8, (net) => {
+    const x = net.rescale(7, { lo: 0, hi: 1 });
+    net.push({ op: "argmax", x, axis: 1, shape: [1, 1, 2] });
+    return UINT8;
+  });
+  add("constants, single windows, padded pools", [1, 2, 3, 3], INT8, (net) => {
+    const x = net.conv(2, 1, { weights: Int32Array.of(0, 0, 1, -2), bias: Float64Array.of(-9, 4) });
+    net.maxpool(1, { strides: [2, 2] });
+    net.rescale(1); // the first channel is constant and negative
+    const small = net.last;
+    net.maxpool(2, { strides: [1, 1], pads: [1, 1, 0, 0], dilations: [2, 2] }, x);
+    net.rescale(1, { lo: -128, hi: 127 });
+    const large = net.maxpool(2, { strides: [1, 1] });
+    const shape = net.shapeOf(large);
+    const crop = net.shapeOf(small).join() === shape.join() ? small : large;
+    net.push({ op: "sum", xs: [crop, large], factors: [1, -1], shape });
+    return INT16;
+  });
+  add("full-size affine and raw int32 in and out", [1, 9], INT32, (net) => {
+    const factor = Float64Array.from({ length: 9 }, () => whole(net.random, -9, 9));
+    const bias = Float64Array.from({ length: 9 }, () => whole(net.random, -999, 999));
+    net.push({ op: "affine", x: 0, factor, bias, shape: [1, 9] });
+    net.rescale(20, { lo: -32768, hi: 32767 });
+    net.dense(9);
+    return INT32;
+  });
+  return nets;
+}
