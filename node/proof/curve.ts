@@ -16,24 +16,38 @@ export function localCurve(): Promise<Curve> {
   return local;
 }
 
-/**
- * A threaded curve with `plugin`'s functions in its WebAssembly; its threads end with `use`.
- * bn128's last threaded instance stays in a global, where snarkjs finds it: one found there would come without the plugin,
- * and ours must not be found.
- */
+/** A threaded curve with `plugin`'s functions in its WebAssembly; its threads end with `use`. */
 export async function withThreads<T>(
   plugin: (module: WasmModule) => void,
   use: (curve: Curve) => Promise<T>,
 ): Promise<T> {
-  const before = shared.curve_bn128 ?? null;
-  shared.curve_bn128 = null;
-  const curve = await buildBn128(false, plugin);
-  shared.curve_bn128 = before;
+  const curve = await threaded(plugin);
   try {
     return await use(curve);
   } finally {
     await curve.tm.terminate();
   }
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * ffjavascript keeps its last threaded instance in a global, where it and snarkjs look first: one found there would come
+ * without the plugin, and ours must not be found. One at a time, or the global's owner could be lost.
+ */
+function threaded(plugin: (module: WasmModule) => void): Promise<Curve> {
+  const build = async (): Promise<Curve> => {
+    const before = shared.curve_bn128 ?? null;
+    shared.curve_bn128 = null;
+    try {
+      return await buildBn128(false, plugin);
+    } finally {
+      shared.curve_bn128 = before;
+    }
+  };
+  const built = last.then(build);
+  last = built.catch(() => undefined);
+  return built;
 }
 
 /** Whether an affine point other than infinity is on the curve and in the group of order R. */

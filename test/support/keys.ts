@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyingKey } from "../../node/core/domain.ts";
+import { NodeError } from "../../node/core/errors.ts";
 import { inverse, power as raise, Q, R } from "../../node/core/field.ts";
 import { batchPlugin, fixedBase, type GroupName } from "../../node/proof/batches.ts";
 import { BinFileWriter } from "../../node/proof/binfile.ts";
@@ -110,4 +111,20 @@ function lagrange(tau: bigint, root: bigint, size: number): bigint[] {
     values.push((((scale * x) % R) * inverse(tau - x + R)) % R);
   }
   return values;
+}
+
+/** The NodeError that `act` throws; anything else fails the test. */
+export async function refusalOf(act: () => unknown): Promise<NodeError> {
+  try {
+    await act();
+  } catch (thrown) {
+    if (thrown instanceof NodeError) return thrown;
+    throw thrown;
+  }
+  throw new Error("nothing was refused");
+}
+
+/** Ends the threads that snarkjs leaves behind when a test calls it in this process. */
+export async function endSnarkjsThreads(): Promise<void> {
+  await (globalThis as { curve_bn128?: { terminate(): Promise<void> } | null }).curve_bn128?.terminate();
 }
