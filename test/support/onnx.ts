@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import ort from "onnxruntime-node";
+import { mulberry32 } from "../../node/model/random.ts";
 import { ModelSchema, type NodeSchema, type TensorSchema } from "../../node/model/onnx/gen/onnx_pb.ts";
 
 export type ModelInit = MessageInitShape<typeof ModelSchema>;
@@ -138,20 +139,9 @@ export async function runOnnx(
   }
 }
 
-/** mulberry32: uniform in [0, 1). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** `count` numbers in [-1, 1). */
 export function noise(seed: number, count: number): number[] {
-  const next = random(seed);
+  const next = mulberry32(seed);
   return Array.from({ length: count }, () => 2 * next() - 1);
 }
 

@@ -112,7 +112,8 @@ function lowerGemm(site: Site): Value {
     const rows = c?.kind === "constant" ? sizeOf(c.shape.slice(0, -1)) : 0;
     if (c?.kind === "constant" && rows === 1 && c.shape.length <= 2) {
       needSameType(a, c);
-      const bias = spread(draft, scaled(site, c, beta), [...new Array<number>(c.shape.length - 1).fill(1), right.shape[1] as number]); // prettier-ignore
+      const outer = right.shape[1] as number;
+      const bias = spread(draft, scaled(site, c, beta), c.shape.length === 2 ? [1, outer] : [outer]);
       return dense(site, left, weights, finite(bias, "bias"));
     }
     return addC(site, dense(site, left, weights), beta);

@@ -54,20 +54,26 @@ interface AxisWindows {
   readonly declaredEnd: number;
 }
 
-/** Along one axis. ceil_mode drops a last window that would start in the padding behind the input, as onnxruntime does. */
+/**
+ * Along one axis. ceil_mode drops a last window that would start in the padding behind the input, as onnxruntime does.
+ * SAME with a stride wider than the window asks for negative padding: none for Conv, an error for pools, as there.
+ */
 function alongAxis(
   dim: number,
   extent: number,
   stride: number,
   pads: "SAME_UPPER" | "SAME_LOWER" | Pair,
   ceil: boolean,
+  pool: boolean,
 ): AxisWindows {
   let out: number;
   let begin: number;
   let declaredEnd: number;
   if (typeof pads === "string") {
     out = Math.ceil(dim / stride);
-    const need = Math.max(0, (out - 1) * stride + extent - dim);
+    const wanted = (out - 1) * stride + extent - dim;
+    if (wanted < 0 && pool) unsupported(`its auto_pad ${pads} asks for negative padding`, "Give the pads as numbers.");
+    const need = Math.max(0, wanted);
     begin = pads === "SAME_UPPER" ? Math.floor(need / 2) : Math.ceil(need / 2);
     declaredEnd = need - begin;
   } else {
@@ -94,13 +100,16 @@ export function windowsOf(site: Site, plane: Plane, kernel: readonly number[]): 
   if (auto !== "NOTSET" && pads.some((pad) => pad !== 0)) {
     malformed(`it gives both pads and auto_pad ${quote(auto)}`, "Leave one of them.");
   }
+  const same = auto === "SAME_UPPER" || auto === "SAME_LOWER";
+  if (same && dilations.some((d) => d !== 1)) {
+    unsupported(`it has dilations with auto_pad ${quote(auto)}`, "Give the pads as numbers: runtimes differ here.");
+  }
   const ceil = flagOf(site, "ceil_mode", false);
   const axes = kernel.map((k, i) => {
     const dim = plane.x.shape[plane.flat ? 3 : 2 + i] as number;
     const extent = (k - 1) * (dilations[i] as number) + 1;
-    const same = auto === "SAME_UPPER" || auto === "SAME_LOWER";
     const given: Pair = [pads[i] as number, pads[rank + i] as number];
-    return alongAxis(dim, extent, strides[i] as number, same ? auto : given, ceil);
+    return alongAxis(dim, extent, strides[i] as number, same ? auto : given, ceil, site.op !== "Conv");
   });
   const whole = { out: 1, begin: 0, end: 0, declaredEnd: 0 };
   const [h, w] = (plane.flat ? [whole, ...axes] : axes) as [AxisWindows, AxisWindows];
