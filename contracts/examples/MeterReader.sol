@@ -7,7 +7,8 @@ import {ModelId} from "../types/Model.sol";
 import {RequestId, Result, Terms} from "../types/Request.sol";
 
 /// @title Example: books a digit that a model has read, and only with the proof that the model did read it
-/// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees.
+/// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees. A meter has one pending request:
+/// asking again gives up the one before, so that nobody can book an old reading over a newer one.
 contract MeterReader {
     struct Reading {
         uint8 digit;
@@ -19,7 +20,7 @@ contract MeterReader {
     event Booked(uint256 indexed meter, RequestId indexed request, uint8 digit);
 
     error CallerIsNotOwner(address caller);
-    error RequestNotOurs(RequestId request);
+    error NothingPending(uint256 meter);
     error EvidenceMissing(uint32 evidence);
     error ScoresLengthInvalid(uint256 length);
 
@@ -33,7 +34,7 @@ contract MeterReader {
     bool public immutable allowDevelopmentKeys;
 
     mapping(uint256 meter => Reading) public readings;
-    mapping(RequestId => uint256 meterPlusOne) private _asked;
+    mapping(uint256 meter => RequestId) public pending;
 
     constructor(IInferenceCoordinator coordinator_, ModelId model_, bool allowDevelopmentKeys_) {
         coordinator = coordinator_;
@@ -47,21 +48,21 @@ contract MeterReader {
         require(msg.sender == owner, CallerIsNotOwner(msg.sender));
         Terms memory terms = Terms({requiredEvidence: Evidence.ZK, allowDevelopmentKeys: allowDevelopmentKeys});
         id = coordinator.request{value: msg.value}(model, image, deadline, terms);
-        _asked[id] = meter + 1;
+        pending[meter] = id;
         emit Asked(meter, id);
     }
 
     /// @notice Books the verified answer. Anybody may send it: everything that counts was fixed by {ask} and the proof.
-    function book(RequestId id) external {
-        uint256 meterPlusOne = _asked[id];
-        require(meterPlusOne != 0, RequestNotOurs(id));
+    function book(uint256 meter) external {
+        RequestId id = pending[meter];
+        require(RequestId.unwrap(id) != 0, NothingPending(meter));
         Result memory result = coordinator.result(id); // reverts while there is none
         require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
         uint8 digit = largest(result.output);
 
-        delete _asked[id];
-        readings[meterPlusOne - 1] = Reading(digit, result.fulfilledAt, id);
-        emit Booked(meterPlusOne - 1, id, digit);
+        pending[meter] = RequestId.wrap(0);
+        readings[meter] = Reading(digit, result.fulfilledAt, id);
+        emit Booked(meter, id, digit);
     }
 
     /// @notice Takes refunded fees out of the coordinator.

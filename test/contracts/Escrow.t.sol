@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 import {InferenceCoordinator} from "../../contracts/InferenceCoordinator.sol";
 import {ModelId} from "../../contracts/types/Model.sol";
-import {Request, RequestId, RequestStatus, Result, Terms} from "../../contracts/types/Request.sol";
+import {Request, RequestId, RequestStatus, Terms} from "../../contracts/types/Request.sol";
 import {Scene} from "./harness/Scene.sol";
 import {vm} from "./harness/Vm.sol";
 

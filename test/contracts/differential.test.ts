@@ -30,7 +30,8 @@ describe("a second EVM", function () {
 
   /** Sends without asking first whether it will revert, so that the failure gets into a block. */
   async function attempt(contract: BaseContract, name: string, args: readonly unknown[]): Promise<void> {
-    const sent = (contract.connect(s.signers.prover) as BaseContract)
+    const sent = contract
+      .connect(s.signers.prover)
       .getFunction(name)
       .send(...args, { gasLimit: GAS_LIMIT });
     await sent.then((tx: ContractTransactionResponse) => tx.wait()).catch(() => undefined);

@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { ContractTransactionResponse } from "ethers";
-import { DEADLINE, FEE, INPUT, START, openChain, send, view, type Chain } from "../support/contracts.ts";
+import { DEADLINE, INPUT, START, openChain, send, view, type Chain } from "../support/contracts.ts";
 import { bytesOf } from "../support/contractsVectors.ts";
 
 const FILE = new URL("snapshots/gas.json", import.meta.url);
@@ -14,13 +14,17 @@ async function gasOf(sent: ContractTransactionResponse | Promise<ContractTransac
   return Number(receipt?.gasUsed);
 }
 
+/** Zero bytes cost 12 less, and how many there are in the metadata's hash hangs on every comment: count them as others. */
+const zeroBytes = (data: string): number => (data.match(/../g) ?? []).filter((byte) => byte === "00").length;
+
 async function measure(chain: Chain): Promise<Record<string, number>> {
   const gas: Record<string, number> = {};
   for (const name of ["ModelRegistry", "InferenceCoordinator", "Groth16Verifier"]) {
     const s = await chain.stage();
     const args = name === "InferenceCoordinator" ? [s.registryAddress] : [];
     const contract = await s.deploy(name, ...args);
-    gas[`deploy ${name}`] = await gasOf(contract.deploymentTransaction() as ContractTransactionResponse);
+    const deployment = contract.deploymentTransaction() as ContractTransactionResponse;
+    gas[`deploy ${name}`] = (await gasOf(deployment)) + 12 * zeroBytes(deployment.data);
     gas[`runtime bytes ${name}`] = ((await contract.getDeployedCode()) as string).length / 2 - 1;
   }
   {
@@ -69,24 +73,12 @@ async function measure(chain: Chain): Promise<Record<string, number>> {
   {
     const s = await chain.stage();
     const { id } = await s.request();
-    const { words } = s.answer(id);
     const { key } = (await view(s.registry, "headOf", [s.model])) as { key: string };
-    const signals = await (
-      await s.deploy("ClaimHarness")
-    )
-      .getFunction("signals")
-      .staticCall(
-        false,
-        s.coordinatorAddress,
-        id,
-        s.model,
-        s.signers.prover.address,
-        s.answer(id).c,
-        INPUT,
-        s.answer(id).output,
-      );
+    const answer = s.answer(id);
+    const args = [false, s.coordinatorAddress, id, s.model, answer.prover, answer.c, INPUT, answer.output];
+    const signals = (await view(await s.deploy("ClaimHarness"), "signals", args)) as bigint[];
     gas["verify, as a transaction"] = Number(
-      await s.verifier.getFunction("verify").estimateGas(key, words, [...signals]),
+      await s.verifier.getFunction("verify").estimateGas(key, answer.words, [...signals]),
     );
     gas["fingerprint of 784 and 20 bytes, within a call"] = Number(
       await view(await s.deploy("ClaimHarness"), "fingerprintGas", [bytesOf("input", 784), bytesOf("output", 20), 3n]),
@@ -108,7 +100,6 @@ describe("gas and size", () => {
   });
 
   it("keeps a fulfilment of 64 to 20 bytes below 330,000 in the worst case", () => {
-    expect(FEE > 0n).to.equal(true);
     for (const [name, used] of Object.entries(gas)) {
       if (name.startsWith("fulfil") && name.includes("64 to 20")) expect(used, name).to.be.lessThan(330_000);
     }

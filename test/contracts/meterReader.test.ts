@@ -36,7 +36,7 @@ describe("MeterReader", () => {
   });
   const owner = () => s.signers.deployer;
   const ask = (fee = FEE, from = owner()) => send(reader, "ask", [METER, INPUT, DEADLINE], { from, value: fee });
-  const book = (id: string) => send(reader, "book", [id], { from: s.signers.stranger });
+  const book = (meter = METER) => send(reader, "book", [meter], { from: s.signers.stranger });
   const idOf = (nonce = 0) => requestIdOf(s.coordinatorAddress, address, nonce, s.model, INPUT);
   const answer = (scores = SCORES, nonce = 0) => s.fulfil(s.answer(idOf(nonce), { output: encodeInts(scores, INT16) }));
 
@@ -44,7 +44,7 @@ describe("MeterReader", () => {
     await expect(ask()).to.emit(reader, "Asked").withArgs(METER, idOf());
     await chain.at(START + 4000);
     await answer();
-    await expect(book(idOf())).to.emit(reader, "Booked").withArgs(METER, idOf(), 5);
+    await expect(book()).to.emit(reader, "Booked").withArgs(METER, idOf(), 5);
     const reading = (await view(reader, "readings", [METER])) as readonly unknown[];
     expect([...reading]).to.deep.equal([5n, BigInt(START + 4000), idOf()]);
   });
@@ -67,20 +67,34 @@ describe("MeterReader", () => {
 
   it("books nothing before there is a result", async () => {
     await ask();
-    await expect(book(idOf())).to.be.revertedWithCustomError(s.coordinator, "RequestNotFulfilled");
+    await expect(book()).to.be.revertedWithCustomError(s.coordinator, "RequestNotFulfilled");
   });
 
   it("books a result once", async () => {
     await ask();
     await answer();
-    await book(idOf());
-    await expect(book(idOf())).to.be.revertedWithCustomError(reader, "RequestNotOurs").withArgs(idOf());
+    await book();
+    await expect(book()).to.be.revertedWithCustomError(reader, "NothingPending").withArgs(METER);
   });
 
-  it("books no result of somebody else's request, however well proven", async () => {
+  it("books no result of somebody else's request, however well proven, nor for another meter", async () => {
     const { id } = await s.request();
     await s.fulfil(s.answer(id, { output: encodeInts(SCORES, INT16) }));
-    await expect(book(id)).to.be.revertedWithCustomError(reader, "RequestNotOurs");
+    await expect(book()).to.be.revertedWithCustomError(reader, "NothingPending").withArgs(METER);
+    await ask();
+    await answer();
+    await expect(book(METER + 1n)).to.be.revertedWithCustomError(reader, "NothingPending");
+    await book();
+  });
+
+  it("books no old reading over a newer one: asking again gives up the request before", async () => {
+    await ask();
+    await ask();
+    await answer(SCORES, 1);
+    await book();
+    await answer([9, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0);
+    await expect(book()).to.be.revertedWithCustomError(reader, "NothingPending");
+    expect(((await view(reader, "readings", [METER])) as { digit: bigint }).digit).to.equal(5n);
   });
 
   it("books no unproven scores: they never become a result", async () => {
@@ -88,7 +102,7 @@ describe("MeterReader", () => {
     const proven = s.answer(idOf(), { output: encodeInts(SCORES, INT16) });
     const forged = { ...proven, output: encodeInts([...SCORES.slice(0, 9), 1501], INT16) };
     await expect(s.fulfil(forged)).to.be.revertedWithCustomError(s.coordinator, "InvalidProof");
-    await expect(book(idOf())).to.be.revertedWithCustomError(s.coordinator, "RequestNotFulfilled");
+    await expect(book()).to.be.revertedWithCustomError(s.coordinator, "RequestNotFulfilled");
   });
 
   it("books no result without the zk bit, should a coordinator ever give one", async () => {
@@ -105,9 +119,9 @@ describe("MeterReader", () => {
       environment: id,
     };
     await send(fake, "set", [result], { from: owner() });
-    await expect(book(id)).to.be.revertedWithCustomError(reader, "EvidenceMissing").withArgs(6);
+    await expect(book()).to.be.revertedWithCustomError(reader, "EvidenceMissing").withArgs(6);
     await send(fake, "set", [{ ...result, evidence: Evidence.zk }], { from: owner() });
-    await book(id);
+    await book();
   });
 
   it("does not ask a model with a development key unless it was made to", async () => {

@@ -96,7 +96,7 @@ describe("ModelRegistry", () => {
 
     it("an id that the register call also returns", async () => {
       const { id, args } = s.registration({ from: s.signers.stranger });
-      const registry = s.registry.connect(s.signers.stranger) as typeof s.registry;
+      const registry = s.registry.connect(s.signers.stranger);
       expect(await view(registry, "register", args)).to.equal(id);
     });
 

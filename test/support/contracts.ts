@@ -265,7 +265,10 @@ export function send(
   args: readonly unknown[],
   { from, value = 0n }: { readonly from: HardhatEthersSigner; readonly value?: bigint },
 ): Sent {
-  return (contract.connect(from) as BaseContract).getFunction(name).send(...args, value === 0n ? {} : { value });
+  return contract
+    .connect(from)
+    .getFunction(name)
+    .send(...args, value === 0n ? {} : { value });
 }
 
 export function view(contract: BaseContract, name: string, args: readonly unknown[] = []): Promise<unknown> {
