@@ -117,6 +117,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   });
   let head: number | undefined;
   let trouble: string | undefined;
+  let stopped: Promise<void> | undefined;
 
   async function tick(signal?: AbortSignal): Promise<void> {
     for (;;) {
@@ -172,10 +173,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         trouble,
       };
     },
-    async stop() {
-      await runner.stop();
-      await store.close();
-    },
+    stop: () => (stopped ??= runner.stop().then(() => store.close())),
   };
 }
 

@@ -113,7 +113,8 @@ export function backToProved(job: Submitted | Settled, trouble: string): Proved 
 
 /** JSON with bigint as {"$n": "decimal"} and bytes as {"$x": "hex"}. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, entry: unknown) => {
+  return JSON.stringify(value, function (this: Readonly<Record<string, unknown>>, key: string) {
+    const entry = this[key]; // and not the second argument, in which a Buffer is an object already
     if (typeof entry === "bigint") return { $n: entry.toString() };
     if (entry instanceof Uint8Array) return { $x: Buffer.from(entry).toString("hex") };
     return entry;

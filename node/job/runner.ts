@@ -98,15 +98,22 @@ export function openRunner(options: RunnerOptions): Runner {
     return [tried, delayMs];
   }
 
+  async function startWorker(queue: string): Promise<void> {
+    const polling = { pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 1 };
+    let id: string | undefined;
+    id = await store.boss.work<Message>(queue, polling, async ([message]) => {
+      // pg-boss pauses after each message unless it is told that there may be more.
+      if (id !== undefined) store.boss.notifyWorker(id);
+      if (message !== undefined) await handle(message.data);
+    });
+  }
+
   return {
     async start() {
       await store.wake(OPEN_STATES);
       for (const state of states) {
-        const localConcurrency = options.concurrency?.[state] ?? CONCURRENCY[state];
-        const polling = { pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 1 };
-        await store.boss.work<Message>(queueOf(state), { localConcurrency, ...polling }, async ([message]) => {
-          if (message !== undefined) await handle(message.data);
-        });
+        const workers = options.concurrency?.[state] ?? CONCURRENCY[state];
+        for (let i = 0; i < workers; i++) await startWorker(queueOf(state));
       }
     },
     cancel: (ids) => ids.forEach((id) => working.get(id)?.stop.abort()),

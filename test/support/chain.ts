@@ -1,12 +1,11 @@
-// An embedded chain in this process, with the contracts deployed and a trapdoor model registered by the node's own code,
-// and a node on it: the real engine over the fake model.
+// The contracts deployed and a trapdoor model registered by the node's own code on any chain, and a node on it: the real
+// engine over the fake model. Chains to do it on are in chainEmbedded.ts.
 import fs from "node:fs";
 import { Wallet } from "ethers";
-import { network } from "hardhat";
 import { type ChainClient, connect } from "../../node/chain/client.ts";
 import { challenge, keyHash, modelId, type RequestSeen, ZERO_ID } from "../../node/chain/codec.ts";
 import { signerOf } from "../../node/chain/keys.ts";
-import { localRpc, type Rpc } from "../../node/chain/rpc.ts";
+import type { Rpc } from "../../node/chain/rpc.ts";
 import { memoryLog, openSender, type Sender, type SenderOptions } from "../../node/chain/submit.ts";
 import { type Artifact, deploy, type Question, register, request, type Wait } from "../../node/chain/write.ts";
 import type { Address, Digest, ModelId } from "../../node/core/domain.ts";
@@ -67,12 +66,10 @@ export interface Staged {
 /** Deploys and registers through the node's own code. Account 0 publishes, account 1 asks; 2 and 3 are for provers. */
 export async function stage(rpc: Rpc): Promise<Staged> {
   const publisher: Wait = { sender: await senderOf(rpc, WALLETS[0]), clock: hastyClock() };
-  const requester: Wait = { sender: await senderOf(rpc, WALLETS[1]), clock: hastyClock() };
   const artifacts = { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") };
   const deployed = await deploy(artifacts, publisher);
   const client = await connect({ rpc, coordinator: deployed.coordinator });
   const model = await registerFake(client, publisher);
-  let asked = 0;
   return {
     rpc,
     client,
@@ -88,7 +85,9 @@ export async function stage(rpc: Rpc): Promise<Staged> {
         fee: 10n ** 15n,
         ...over,
       };
-      return (await request(client, question, String(asked++), requester)).seen;
+      // A sender without memory: a test may have thrown out the blocks of the one before.
+      const requester: Wait = { sender: await senderOf(rpc, WALLETS[1]), clock: hastyClock() };
+      return (await request(client, question, "once", requester)).seen;
     },
   };
 }
@@ -116,7 +115,7 @@ export async function registerFake(client: ChainClient, wait: Wait, n = 1): Prom
 }
 
 /** The engine on a staged chain; account 2 proves. In memory unless a place is given. */
-export function nodeOn(staged: Staged, over: Partial<EngineOptions> = {}): Promise<Engine> {
+export function nodeOn(staged: Pick<Staged, "client" | "model">, over: Partial<EngineOptions> = {}): Promise<Engine> {
   return openEngine({
     client: staged.client,
     signer: signerOf(WALLETS[2]),
@@ -136,26 +135,4 @@ export function nodeOn(staged: Staged, over: Partial<EngineOptions> = {}): Promi
     bumpAfterMs: 60_000,
     ...over,
   });
-}
-
-export async function embeddedChain(): Promise<{
-  readonly rpc: Rpc;
-  /** Stops mining at each transaction; `mine` makes blocks. */
-  automine(on: boolean): Promise<void>;
-  mine(blocks?: number): Promise<void>;
-  snapshot(): Promise<() => Promise<void>>;
-  close(): Promise<void>;
-}> {
-  const connection = await network.create();
-  const rpc = localRpc(connection.provider);
-  return {
-    rpc,
-    automine: async (on) => void (await rpc.request("evm_setAutomine", [on])),
-    mine: async (blocks = 1) => void (await rpc.request("hardhat_mine", [`0x${blocks.toString(16)}`])),
-    async snapshot() {
-      const id = await rpc.request("evm_snapshot", []);
-      return async () => void (await rpc.request("evm_revert", [id]));
-    },
-    close: async () => void (await connection.close()),
-  };
 }

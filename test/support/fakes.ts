@@ -1,11 +1,16 @@
 // Hand-written stand-ins for time, log and the model's side of a node, with gates that a test opens. No chain here.
 import { keccak256 } from "ethers";
-import type { ModelId, RequestId } from "../../node/core/domain.ts";
+import type { RequestRecord } from "../../node/chain/client.ts";
+import type { RequestSeen } from "../../node/chain/codec.ts";
+import type { Progress } from "../../node/chain/submit.ts";
+import type { Fulfilment } from "../../node/chain/write.ts";
+import type { Address, ModelId, RequestId } from "../../node/core/domain.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { R } from "../../node/core/field.ts";
 import type { Clock, Log, LogFields } from "../../node/core/ports.ts";
 import { fingerprint, wordsOfBytes } from "../../node/core/tensor.ts";
-import type { Infer, Models, Policy, Proving, ServedModel } from "../../node/job/ports.ts";
+import type { Job } from "../../node/job/job.ts";
+import type { Infer, JobChain, Models, Policy, Proving, ServedModel } from "../../node/job/ports.ts";
 import { prove, type Trapdoor } from "./trapdoor.ts";
 
 /** Something that a test holds closed until it says so. */
@@ -151,3 +156,80 @@ export function policyOf(over: Partial<Policy> = {}): Policy {
 }
 
 export const idOf = (n: number): RequestId => `0x${n.toString(16).padStart(64, "0")}` as RequestId;
+
+/** The chain as a job sees it, in variables that the test sets. */
+export interface FakeJobChain extends JobChain {
+  now: number;
+  record: RequestRecord | undefined;
+  retired: boolean;
+  answerer: Address | undefined;
+  state: Progress;
+  /** Fulfilments that were submitted. */
+  readonly sent: Fulfilment[];
+  /** Thrown by submit instead of sending. */
+  refuse: Error | undefined;
+}
+
+export const PROVER = `0x${"99".repeat(20)}` as Address;
+
+export function fakeJobChain(request: RequestSeen): FakeJobChain {
+  const chain: FakeJobChain = {
+    prover: PROVER,
+    now: request.deadline - 3600,
+    record: { ...request, inputHash: "0x", status: "open" },
+    retired: false,
+    answerer: undefined,
+    state: { kind: "none" },
+    sent: [],
+    refuse: undefined,
+    time: async () => chain.now,
+    requestOf: async () => chain.record,
+    answeredBy: async () => chain.answerer,
+    modelOf: async () => ({ retired: chain.retired }),
+    challenge: ({ c }) => (c * 3n + 1n) % R,
+    async submit(fulfilment) {
+      if (chain.refuse !== undefined) throw chain.refuse;
+      chain.sent.push(fulfilment);
+      return { hash: "0x01" };
+    },
+    progress: async () => chain.state,
+  };
+  return chain;
+}
+
+export function requestSeen(over: Partial<RequestSeen> = {}): RequestSeen {
+  return {
+    id: idOf(1),
+    model: `0x${"33".repeat(32)}` as ModelId,
+    requester: `0x${"11".repeat(20)}` as Address,
+    fee: 1000n,
+    deadline: 2_000_000_000,
+    requiredEvidence: 1,
+    allowDevelopmentKeys: true,
+    input: inputOf(1),
+    block: { number: 5, hash: `0x${"55".repeat(32)}` },
+    transaction: `0x${"66".repeat(32)}`,
+    ...over,
+  };
+}
+
+/** Collects the jobs that a runner stores; `until` resolves with the first one, past or future, that fits. */
+export function watch(): {
+  readonly onStored: (job: Job) => void;
+  until(fits: (job: Job) => boolean): Promise<Job>;
+  readonly all: Job[];
+} {
+  const all: Job[] = [];
+  const waiting = new Set<{ readonly fits: (job: Job) => boolean; readonly resolve: (job: Job) => void }>();
+  return {
+    all,
+    onStored(job) {
+      all.push(job);
+      for (const entry of waiting) if (entry.fits(job) && waiting.delete(entry)) entry.resolve(job);
+    },
+    async until(fits) {
+      const known = all.find(fits);
+      return known ?? new Promise((resolve) => waiting.add({ fits, resolve }));
+    },
+  };
+}

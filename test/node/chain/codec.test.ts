@@ -16,7 +16,8 @@ import {
 import type { Address, Hex, ModelId, Signals } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import type { ClaimVector } from "../../support/contractsVectors.ts";
-import { embeddedChain, stage, WALLETS } from "../../support/chain.ts";
+import { stage, WALLETS } from "../../support/chain.ts";
+import { embeddedChain } from "../../support/chainEmbedded.ts";
 import { inputOf } from "../../support/fakes.ts";
 import { prove, TRAPDOOR, verifyingKeyOf } from "../../support/trapdoor.ts";
 

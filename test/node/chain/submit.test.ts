@@ -1,12 +1,14 @@
 // The sender on the embedded chain: same name, same transaction; crashes between record and offer; gaps, bumps, reorgs,
 // replaced and senseless nonces.
 import { expect } from "chai";
+import { coordinatorAbi } from "../../../node/chain/codec.ts";
 import type { Rpc } from "../../../node/chain/rpc.ts";
 import { type Intent, type IntentLog, memoryLog } from "../../../node/chain/submit.ts";
 import { fulfilCall, refund, settle } from "../../../node/chain/write.ts";
 import type { Address } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
-import { embeddedChain, senderOf, stage, type Staged, WALLETS } from "../../support/chain.ts";
+import { senderOf, stage, type Staged, WALLETS } from "../../support/chain.ts";
+import { embeddedChain } from "../../support/chainEmbedded.ts";
 import { fakeClock, hastyClock, memoryJournal } from "../../support/fakes.ts";
 
 type Chain = Awaited<ReturnType<typeof embeddedChain>>;
@@ -257,7 +259,7 @@ describe("a call that the contract refuses", () => {
     const clock = fakeClock();
     const late = await senderOf(chain.rpc, wallet, { log, clock, bumpAfterMs: 10 });
     const rival = await senderOf(chain.rpc, WALLETS[2]);
-    const data = (await import("../../../node/chain/codec.ts")).coordinatorAbi.encodeFunctionData("refund", [id]);
+    const data = coordinatorAbi.encodeFunctionData("refund", [id]);
     const call = { to: staged.client.coordinator, data: data as `0x${string}` };
     await late.submit(`refund:${id}`, call);
     await chain.rpc.request("hardhat_dropTransaction", [(await log.open())[0]?.hashes[0]]);

@@ -1,0 +1,44 @@
+// A node in a process of its own, for tests that kill it: works until every request it sees is closed, then ends with 0.
+// Arguments: JSON of rpcUrl, coordinator, model, folder, startBlock, fault (a named point at which it kills itself hard).
+import { connect } from "../../node/chain/client.ts";
+import type { Address, ModelId } from "../../node/core/domain.ts";
+import { nodeOn } from "./chain.ts";
+import { memoryJournal } from "./fakes.ts";
+
+export interface ChildOptions {
+  readonly rpcUrl: string;
+  readonly coordinator: Address;
+  readonly model: ModelId;
+  readonly folder: string;
+  readonly startBlock: number;
+  readonly fault: string | undefined;
+}
+
+if (import.meta.main) {
+  const options = JSON.parse(process.argv[2] as string) as ChildOptions;
+  const client = await connect({ rpc: options.rpcUrl, coordinator: options.coordinator });
+  const log = memoryJournal();
+  const node = await nodeOn(
+    { client, model: options.model },
+    {
+      place: { dir: options.folder },
+      startBlock: options.startBlock,
+      log,
+      fault: (point) => {
+        if (point === options.fault) process.kill(process.pid, "SIGKILL");
+      },
+      onStored: (job) => {
+        if (job.state === "closed") void end();
+      },
+    },
+  );
+  async function end(): Promise<void> {
+    const { accepted, inferred, proved, submitted, settled } = (await node.status()).jobs;
+    if (accepted + inferred + proved + submitted + settled > 0) return;
+    await node.stop();
+    process.exit(0);
+  }
+  await node.start();
+  await node.tick();
+  await end();
+}
