@@ -65,5 +65,8 @@ declare module "snarkjs" {
     verify(file: string, logger?: Logger): Promise<boolean>;
   };
 
-  export const wtns: { check(r1cs: string, witness: File, logger?: Logger): Promise<boolean> };
+  export const wtns: {
+    check(r1cs: string, witness: File, logger?: Logger): Promise<boolean>;
+    calculate(input: Readonly<Record<string, unknown>>, wasm: File, witness: File): Promise<void>;
+  };
 }

@@ -1,0 +1,235 @@
+// bench/README.md, from the results alone: the whole page, so that no figure on it is written by hand.
+import {
+  type Bar,
+  measured,
+  type NetworkResults,
+  type Outcome,
+  type Outcomes,
+  type Results,
+  type Spread,
+  type Unit,
+} from "./results.ts";
+
+type Cell = (outcomes: Outcomes) => string;
+
+/** A row of the first table: what is shown of each network. */
+const ROWS: readonly (readonly [string, Cell])[] = [
+  ["constraints", figure("circuit", "constraints", count)],
+  ["of these, the claim", figure("circuit", "claimConstraints", count)],
+  ["domain", figure("circuit", "domain", count)],
+  ["compile: float to quantized ONNX", time("model", "compile")],
+  ["circuit, cold", time("circuit", "cold")],
+  ["circuit, warm", time("circuit", "warm")],
+  ["development key", time("key", "make")],
+  ["inference (onnxruntime), warm", time("witness", "run")],
+  ["witness, cold", time("witness", "cold")],
+  ["witness, warm", time("witness", "warm")],
+  ["proof, snarkjs, cold", time("prove", "cold")],
+  ["proof, snarkjs, warm", time("prove", "warm")],
+  ["proof, rapidsnark", time("rapidsnark", "warm")],
+  ["verification, cold", time("verify", "cold")],
+  ["verification, warm", time("verify", "warm")],
+  ["peak: compile", peak("model")],
+  ["peak: circuit", peak("circuit")],
+  ["peak: key", peak("key")],
+  ["peak: witness", peak("witness")],
+  ["peak: proof, snarkjs", peak("prove")],
+  ["peak: proof, rapidsnark", peak("rapidsnark")],
+  ["size: quantized ONNX", figure("model", "onnxBytes", bytes)],
+  ["size: .r1cs", figure("circuit", "r1csBytes", bytes)],
+  ["size: .zkey", figure("key", "zkeyBytes", bytes)],
+  ["size: .wtns", figure("witness", "wtnsBytes", bytes)],
+  ["size: proof as JSON", figure("prove", "proofJsonBytes", bytes)],
+  ["gas: register", figure("gas", "register", count)],
+  ["gas: request", figure("gas", "request", count)],
+  ["gas: fulfil", figure("gas", "fulfil", count)],
+];
+
+/** A row of the second table: ours against the baseline's. */
+interface Versus {
+  readonly what: string;
+  readonly ours: readonly [phase: string, name: string];
+  readonly theirs: readonly [phase: string, name: string];
+  readonly kind: "seconds" | "figure" | "bytes" | "peak";
+}
+
+const VERSUS: readonly Versus[] = [
+  { what: "circuit, cold", ours: ["circuit", "cold"], theirs: ["circom", "cold"], kind: "seconds" },
+  { what: "circuit, peak", ours: ["circuit", ""], theirs: ["circom", ""], kind: "peak" },
+  { what: "constraints", ours: ["circuit", "constraints"], theirs: ["circom", "constraints"], kind: "figure" },
+  { what: ".r1cs", ours: ["circuit", "r1csBytes"], theirs: ["circom", "r1csBytes"], kind: "bytes" },
+  { what: "development key", ours: ["key", "make"], theirs: ["key", "make"], kind: "seconds" },
+  { what: ".zkey", ours: ["key", "zkeyBytes"], theirs: ["key", "zkeyBytes"], kind: "bytes" },
+  { what: "inference and witness, cold", ours: ["witness", "coldWithRun"], theirs: ["circom-witness", "cold"], kind: "seconds" }, // prettier-ignore
+  { what: "inference and witness, warm", ours: ["witness", "warmWithRun"], theirs: ["circom-witness", "warm"], kind: "seconds" }, // prettier-ignore
+  { what: "proof, snarkjs, cold", ours: ["prove", "cold"], theirs: ["prove", "cold"], kind: "seconds" },
+  { what: "proof, snarkjs, warm", ours: ["prove", "warm"], theirs: ["prove", "warm"], kind: "seconds" },
+  { what: "proof, peak", ours: ["prove", ""], theirs: ["prove", ""], kind: "peak" },
+];
+
+export function page(results: Results): string {
+  const { machine, networks, load } = results;
+  const tools = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  return `# Bench
+
+Written by \`npm run bench\` from [results.json](results.json); nothing here is written by hand.
+
+- Machine: ${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 1e9).toFixed(0)} GB; ${machine.system}; Node ${machine.node}; ${tools.join(", ")}
+- Measured ${results.date.slice(0, 10)} at commit ${results.commit}, ${results.runs} runs; load average ${load.before.toFixed(2)} before, ${load.after.toFixed(2)} after (of which the bench itself makes up to the number of cores)
+
+## Bars
+
+${table(["bar", "at most", "measured", ""], results.bars.map(barRow))}
+
+## Glassbox
+
+Medians, least and most in brackets.
+
+${table(["", ...networks.map(({ title }) => title)], ownRows(networks))}
+${notes(networks.map(({ title, phases }) => [title, phases]))}
+## Against circom2 and snarkjs
+
+The same network in the usual way, in the same run: one circom program (what \`glassbox export-circom\` writes: the same gadgets,
+the weights as constants) compiled as a whole by circom2 at its default level, the witness by circom's own program, the proof by
+snarkjs. The baseline's key is a development key of ours for its .r1cs, since \`powersoftau\` and \`zkey new\` take minutes and would
+say nothing about the proof. The ratio is Glassbox to baseline: below 1 is less.
+
+${table(["network", "", "Glassbox", "circom2 + snarkjs", "ratio"], networks.flatMap(versusRows))}
+${notes(networks.map(({ title, baseline }) => [title, baseline]))}
+## How to read it
+
+- **cold**: the first call in a fresh process, after its modules are loaded; for a snarkjs proof also the start of the prover's
+  process, for a verification also the curve and the check of the key. **warm**: later calls in the same process.
+- **compile**: read the ONNX file and the calibration data, quantize, write the quantized ONNX file. Networks of random weights
+  begin as integer graphs, so there is none.
+- **circuit**: from the integer graph to the \`.r1cs\` on disk; cold includes circom compiling the gadgets.
+- **witness**: from the tensors of the run to the bytes of the \`.wtns\`, the check of every tensor against the integer graph
+  included.
+- **proof**: as the node makes it, from \`.zkey\` and \`.wtns\` to a proof that has been verified, whose signals are then compared with
+  the claim. rapidsnark runs where the environment variable \`RAPIDSNARK\` names its \`prover\`.
+- **peak**: the most resident memory of a phase, which has a process of its own: that process's peak plus that of the prover's
+  process, where there is one.
+- **gas**: transactions on an embedded chain (EDR) with real proofs; \`fulfil\` is a prover's first, which costs most.
+- A development key stands in for a ceremony's; the proof costs the same with either.
+
+## How to run it
+
+\`\`\`
+npm run bench                                   all of it, into bench/
+npm run bench -- --only digits-cnn --runs 5     some networks; printed, and written only where --out says
+npm run bench -- --check                        exit code 1 if a bar is missed
+npm run bench -- --help
+\`\`\`
+
+Run it on a quiet machine; it takes about a quarter of an hour on 2 cores.
+`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function barRow({ what, unit, limit, measured, verdict }: Bar): string[] {
+  return [what, amount(unit, limit), measured === null ? "-" : amount(unit, measured), `**${verdict}**`];
+}
+
+function ownRows(networks: readonly NetworkResults[]): string[][] {
+  return ROWS.map(([name, cell]) => [name, ...networks.map(({ phases }) => cell(phases))]).filter((row) =>
+    row.slice(1).some((cell) => cell !== "-"),
+  );
+}
+
+function versusRows({ title, phases, baseline }: NetworkResults): string[][] {
+  if (Object.values(baseline).every((outcome) => measured(outcome) === undefined)) return [];
+  return VERSUS.map(({ what, ours, theirs, kind }) => {
+    const [mine, other] = [valueOf(phases, kind, ours), valueOf(baseline, kind, theirs)];
+    const show = (value: number | undefined): string => (value === undefined ? "-" : SHOW[kind](value));
+    const ratio = mine === undefined || other === undefined || other === 0 ? "-" : ratioText(mine / other);
+    return [title, what, show(mine), show(other), ratio];
+  });
+}
+
+function valueOf(outcomes: Outcomes, kind: Versus["kind"], [phase, name]: readonly [string, string]) {
+  const outcome = measured(outcomes[phase]);
+  if (kind === "seconds") return outcome?.seconds[name]?.median;
+  if (kind === "peak") return outcome?.peakBytes ?? undefined;
+  return outcome?.figures[name];
+}
+
+const SHOW: Readonly<Record<Versus["kind"], (value: number) => string>> = {
+  seconds,
+  figure: count,
+  bytes,
+  peak: bytes,
+};
+
+function notes(roads: readonly (readonly [string, Outcomes])[]): string {
+  const lines = roads.flatMap(([title, outcomes]) =>
+    Object.entries(outcomes).flatMap(([phase, outcome]: [string, Outcome]) =>
+      "reason" in outcome ? [`- ${title}, ${phase}: not measured, ${outcome.reason}`] : [],
+    ),
+  );
+  return lines.length === 0 ? "" : `\n${lines.join("\n")}\n`;
+}
+
+// ---- cells ----
+
+function time(phase: string, name: string): Cell {
+  return (outcomes) => {
+    const spread = measured(outcomes[phase])?.seconds[name];
+    return spread === undefined ? "-" : spreadText(spread);
+  };
+}
+
+function figure(phase: string, name: string, show: (value: number) => string): Cell {
+  return (outcomes) => {
+    const value = measured(outcomes[phase])?.figures[name];
+    return value === undefined ? "-" : show(value);
+  };
+}
+
+function peak(phase: string): Cell {
+  return (outcomes) => {
+    const value = measured(outcomes[phase])?.peakBytes;
+    return typeof value === "number" ? bytes(value) : "-";
+  };
+}
+
+function spreadText({ median, min, max, samples }: Spread): string {
+  return samples === 1 ? seconds(median) : `${seconds(median)} (${seconds(min)} to ${seconds(max)})`;
+}
+
+function seconds(value: number): string {
+  return value < 1 ? `${(1000 * value).toPrecision(3)} ms` : `${value.toPrecision(3)} s`;
+}
+
+function bytes(value: number): string {
+  if (value < 1e4) return `${value} B`;
+  return value < 1e6 ? `${(value / 1e3).toPrecision(3)} kB` : `${plain(value / 1e6)} MB`;
+}
+
+/** Three significant digits, never in exponential form. */
+function plain(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+function ratioText(ratio: number): string {
+  return ratio < 0.01 ? `1 / ${count(Math.round(1 / ratio))}` : plain(ratio);
+}
+
+function amount(unit: Unit, value: number): string {
+  switch (unit) {
+    case "s":
+      return seconds(value);
+    case "bytes":
+      return bytes(value);
+    case "gas":
+    case "constraints":
+      return count(value);
+  }
+}
