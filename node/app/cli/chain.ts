@@ -1,0 +1,98 @@
+// The options of commands that talk to a chain, and what they open: a client to read with, a sender to write with.
+import fs from "node:fs";
+import path from "node:path";
+import type { Command } from "commander";
+import { type ChainClient, connect } from "../../chain/client.ts";
+import { parseAddress } from "../../chain/codec.ts";
+import { openKey } from "../../chain/keys.ts";
+import { memoryLog, openSender } from "../../chain/submit.ts";
+import type { Wait } from "../../chain/write.ts";
+import { NodeError } from "../../core/errors.ts";
+import { readDeployment } from "../deployment.ts";
+import { silentLog, systemClock } from "../observe.ts";
+import { type Context, projectFolder } from "./context.ts";
+
+export interface ChainOptions {
+  readonly rpc?: string;
+  readonly coordinator?: string;
+  readonly deployment?: string;
+  readonly fromBlock?: number;
+}
+
+export interface KeyOptions {
+  readonly keyFile?: string;
+  readonly passwordFile?: string;
+  readonly confirmations: number;
+}
+
+export const defaultDeployment = path.join(projectFolder, ".glassbox", "deployment.json");
+
+export function withChain(command: Command): Command {
+  return command
+    .option("--rpc <url>", "JSON-RPC endpoint of the chain")
+    .option("--coordinator <address>", "InferenceCoordinator; it names its registry")
+    .option("--deployment <file>", "file with both, as written by `npm start -- --keep` and `glassbox deploy`");
+}
+
+export function withKey(command: Command): Command {
+  return command
+    .option("--key-file <file>", "private key (64 hex digits) or encrypted JSON keystore, readable by you alone")
+    .option("--password-file <file>", "password of the keystore")
+    .option("--confirmations <n>", "blocks to wait for on top of the transaction's own", Number, 0);
+}
+
+/** A reader of the chain that the options name, and the first block worth searching. */
+export async function openClient(
+  context: Context,
+  options: ChainOptions,
+): Promise<{ readonly client: ChainClient; readonly fromBlock: number }> {
+  if (options.rpc !== undefined && options.coordinator !== undefined) {
+    const coordinator = parseAddress(options.coordinator);
+    const client = await connect({ rpc: options.rpc, coordinator, signal: context.signal });
+    return { client, fromBlock: options.fromBlock ?? 0 };
+  }
+  const file = options.deployment === undefined ? defaultDeployment : context.path(options.deployment);
+  if (options.deployment === undefined && !fs.existsSync(file)) {
+    throw new NodeError("usage", "it is not said which chain and which contracts", {
+      mend: "Give --rpc and --coordinator, or --deployment, or start a local chain with `npm start -- --keep`.",
+    });
+  }
+  const known = readDeployment(file);
+  const coordinator = options.coordinator === undefined ? known.coordinator : parseAddress(options.coordinator);
+  const client = await connect({ rpc: options.rpc ?? known.rpcUrl, coordinator, signal: context.signal });
+  if (client.chainId !== BigInt(known.chainId)) {
+    throw new NodeError("input", `the endpoint is of chain ${client.chainId}, the deployment of ${known.chainId}`, {
+      mend: "Give the RPC endpoint of the deployment's chain.",
+    });
+  }
+  return { client, fromBlock: options.fromBlock ?? known.block };
+}
+
+/** Sends from the key that the options name. Intents are kept for this one command only. */
+export async function openWait(
+  context: Context,
+  client: Pick<ChainClient, "rpc" | "chainId">,
+  options: KeyOptions,
+): Promise<Wait> {
+  if (options.keyFile === undefined) {
+    throw new NodeError("usage", "this sends a transaction and no key file is given", {
+      mend: "Give --key-file with a file that holds the private key or an encrypted keystore (chmod 600).",
+    });
+  }
+  const signer = await openKey({
+    keyFile: context.path(options.keyFile),
+    passwordFile: options.passwordFile === undefined ? undefined : context.path(options.passwordFile),
+  });
+  const sender = openSender({
+    rpc: client.rpc,
+    chainId: client.chainId,
+    signer,
+    log: memoryLog(),
+    clock: systemClock,
+    journal: silentLog,
+    confirmations: options.confirmations,
+    maxFeePerGas: 500n * 10n ** 9n,
+    bumpAfterMs: 60_000,
+  });
+  return { sender, clock: systemClock, signal: context.signal };
+}

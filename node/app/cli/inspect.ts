@@ -1,0 +1,76 @@
+// glassbox inspect: what a model or a package is made of; nothing is written.
+import fs from "node:fs";
+import { Command } from "commander";
+import { buildCircuit } from "../../circuit/build.ts";
+import { NodeError } from "../../core/errors.ts";
+import { parseInputSpec } from "../../model/border.ts";
+import { supportedOps } from "../../model/onnx/ops.ts";
+import { printGraph } from "../../model/print.ts";
+import { loadPackage, readGraph } from "../../proof/package.ts";
+import { prepareModel } from "../compile.ts";
+import { columns } from "../terminal.ts";
+import { action, withExamples } from "./context.ts";
+import { domainText, layerTable, showPackage } from "./show.ts";
+
+interface Options {
+  readonly calibration: string;
+  readonly input?: string;
+  readonly ir?: true;
+  readonly ops?: true;
+}
+
+export function inspectCommand(): Command {
+  const command = new Command("inspect")
+    .description("print layers, ranges and constraints of an ONNX file or of a package")
+    .argument("[model]", "a package's folder, or an .onnx file")
+    .option("--calibration <data>", "for an .onnx file: samples, or random[:seed]", "random:1")
+    .option("--input <type>", "for an .onnx file: type of the inputs, such as uint8 or int16@-8", "int8@-7")
+    .option("--ir", "print the integer graph as text")
+    .option("--ops", "print the ONNX operators that the compiler reads");
+  withExamples(command, ["inspect packages/digits-cnn", "inspect my.onnx --calibration samples.npz", "inspect --ops"]);
+  return command.action(
+    action(async (context, model: string | undefined, options: Options) => {
+      if (options.ops) {
+        const ops = supportedOps();
+        context.report(ops, (say) => {
+          const rows = ops.map(({ op, limits }) => [op, limits]);
+          for (const line of columns([["op", "limits"], ...rows], "")) say(line);
+        });
+        return;
+      }
+      if (model === undefined) {
+        throw new NodeError("usage", "nothing to inspect is named", {
+          mend: "Name an .onnx file or a package's folder.",
+        });
+      }
+      const place = context.path(model);
+      if (fs.statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
+        const pack = await loadPackage(place, { keys: false, signal: context.signal });
+        const graph = await readGraph(pack);
+        context.report(
+          { ...pack.manifest, digest: pack.digest, ...(options.ir && { ir: printGraph(graph) }) },
+          (say) => (options.ir ? say(printGraph(graph)) : showPackage(pack, say)),
+        );
+        return;
+      }
+      const calibration = /^random(:|$)/.test(options.calibration)
+        ? options.calibration
+        : context.path(options.calibration);
+      const input = parseInputSpec(options.input ?? "int8@-7");
+      const derived = command.getOptionValueSource("input") === "default" && !calibration.startsWith("random");
+      const { quantized } = await prepareModel(
+        { source: place, calibration, ...(!derived && { input }) },
+        context.step,
+      );
+      const circuit = await context.step("count the constraints", (call) => buildCircuit(quantized.graph, call));
+      const ir = options.ir && printGraph(quantized.graph);
+      context.report({ layers: quantized.layers, notices: quantized.notices, circuit, ...(ir && { ir }) }, (say) => {
+        if (ir) return say(ir);
+        say(domainText(circuit));
+        for (const notice of quantized.notices) say(`note: ${notice}`);
+        const costs = circuit.layers.map(({ constraints }) => constraints);
+        for (const line of layerTable(quantized.layers, costs)) say(line);
+      });
+    }),
+  );
+}

@@ -1,0 +1,170 @@
+// glassbox prove, glassbox verify: a claim and its proof as a file, off chain. The challenge is derived as the contract does
+// it, for whatever chain, contract, request and prover are named (all zero by default: a proof about nobody's request).
+import fs from "node:fs";
+import { Command } from "commander";
+import { claimOf } from "../../circuit/claim.ts";
+import { bytesOf, challenge, hexOf, parseAddress, parseId, ZERO_ID } from "../../chain/codec.ts";
+import type { Address, Hex, ModelId } from "../../core/domain.ts";
+import { NodeError } from "../../core/errors.ts";
+import { decodeInts } from "../../core/tensor.ts";
+import { toReals } from "../../model/border.ts";
+import { loadPackage } from "../../proof/package.ts";
+import { openProver } from "../../proof/prover.ts";
+import { verifyProof } from "../../proof/verify.ts";
+import { proofFromSnarkjs, proofToSnarkjs } from "../../proof/vkey.ts";
+import { inputOf, openModel } from "../model.ts";
+import { duration } from "../terminal.ts";
+import { action, toJson, withExamples } from "./context.ts";
+
+interface About {
+  readonly chainId: string;
+  readonly contract: Address;
+  readonly request: Hex;
+  readonly model: ModelId;
+  readonly prover: Address;
+}
+
+interface ProofFile {
+  readonly format: "glassbox.proof.v1";
+  readonly about: About;
+  readonly input: Hex;
+  readonly output: Hex;
+  readonly c: string;
+  readonly proof: unknown;
+}
+
+const NOBODY = `0x${"0".repeat(40)}` as Address;
+
+interface ProveOptions {
+  readonly input: string;
+  readonly out?: string;
+  readonly rapidsnark?: string;
+  readonly chainId?: string;
+  readonly contract?: string;
+  readonly request?: string;
+  readonly model?: string;
+  readonly prover?: string;
+}
+
+function aboutOf(options: Partial<ProveOptions>): About {
+  return {
+    chainId: BigInt(options.chainId ?? "0").toString(),
+    contract: options.contract === undefined ? NOBODY : parseAddress(options.contract),
+    request: options.request === undefined ? ZERO_ID : parseId(options.request),
+    model: (options.model === undefined ? ZERO_ID : parseId(options.model)) as ModelId,
+    prover: options.prover === undefined ? NOBODY : parseAddress(options.prover),
+  };
+}
+
+function challengeOf(about: About, c: bigint, input: Uint8Array, output: Uint8Array): bigint {
+  return challenge("claim", { ...about, chainId: BigInt(about.chainId), c, input, output });
+}
+
+export function proveCommand(): Command {
+  const command = new Command("prove")
+    .description("run a package on an input and prove the answer; writes the claim with its proof")
+    .argument("<package>", "the package's folder")
+    .requiredOption("--input <data>", "0x-hex of the input bytes, or a data file with the sample's number: test.npz#7")
+    .option("--out <file>", "where the proof goes (default: proof.json)")
+    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of snarkjs")
+    .option("--chain-id <n>", "of the claim; with the following four as in docs/claim.md; all zero if not given")
+    .option("--contract <address>", "the coordinator")
+    .option("--request <id>", "the request")
+    .option("--model <id>", "the model")
+    .option("--prover <address>", "who is paid");
+  withExamples(command, ["prove packages/digits-cnn --input models/digits-cnn/test.npz#7 --out proof.json"]);
+  return command.action(
+    action(async (context, folder: string, options: ProveOptions) => {
+      const about = aboutOf(options);
+      const model = await context.step("load the package", (call) =>
+        openModel(context.path(folder), { keys: true, ...call }),
+      );
+      const prover = openProver(options.rapidsnark);
+      try {
+        const { bytes } = await inputOf(model.input, options.input, context.path);
+        const answer = await context.step(
+          "prove",
+          (call) => model.prove(prover, bytes, (c, output) => challengeOf(about, c, bytes, output), call),
+          ({ witnessMs, proveMs }) =>
+            `witness ${duration(witnessMs)}, proof ${duration(proveMs)} (${prover.name}), verified`,
+        );
+        const file: ProofFile = {
+          format: "glassbox.proof.v1",
+          about,
+          input: hexOf(answer.input),
+          output: hexOf(answer.output),
+          c: answer.signals.c.toString(),
+          proof: proofToSnarkjs(answer.proof),
+        };
+        const out = context.path(options.out ?? "proof.json");
+        fs.writeFileSync(out, `${toJson(file)}\n`);
+        const reals = toReals(model.output, decodeInts(answer.output, model.output.type));
+        context.report({ ...file, file: out }, (say) => {
+          say(`output  ${[...reals].join(" ")}`);
+          say(`proof   ${out}`);
+        });
+      } finally {
+        await prover.close();
+        await model.close();
+      }
+    }),
+  );
+}
+
+function readProofFile(file: string): ProofFile {
+  const wrong = (cause?: unknown): NodeError =>
+    new NodeError("input", `${file} is no proof that \`glassbox prove\` wrote`, {
+      mend: "Give the file that it named.",
+      cause,
+    });
+  let json: Partial<Record<keyof ProofFile, unknown>> | null;
+  try {
+    if (fs.statSync(file).size > 2 ** 24) throw wrong();
+    json = JSON.parse(fs.readFileSync(file, "utf8")) as typeof json;
+  } catch (cause) {
+    throw wrong(cause);
+  }
+  const isHex = (text: unknown): text is Hex => typeof text === "string" && /^0x([0-9a-f]{2})+$/.test(text);
+  const { format, about, input, output, c, proof } = json ?? {};
+  if (format !== "glassbox.proof.v1" || !isHex(input) || !isHex(output)) throw wrong();
+  if (typeof c !== "string" || !/^\d{1,78}$/.test(c) || typeof about !== "object" || about === null) throw wrong();
+  const { chainId } = about as Partial<About>;
+  if (typeof chainId !== "string" || !/^\d{1,78}$/.test(chainId)) throw wrong();
+  return { format, about: aboutOf(about as Partial<ProveOptions>), input, output, c, proof };
+}
+
+export function verifyCommand(): Command {
+  const command = new Command("verify")
+    .description(
+      "check a proof file against a package's key: c, r and v are computed here from the bytes; exit code 5 if it does not hold",
+    )
+    .argument("<package>", "the package's folder")
+    .argument("<proof.json>", "as written by `glassbox prove`");
+  withExamples(command, ["verify packages/digits-cnn proof.json"]);
+  return command.action(
+    action(async (context, folder: string, proofPath: string) => {
+      const { vkey, manifest } = await context.step("load the package", (call) =>
+        loadPackage(context.path(folder), { keys: true, ...call }),
+      );
+      const file = readProofFile(context.path(proofPath));
+      const [input, output, c] = [bytesOf(file.input), bytesOf(file.output), BigInt(file.c)];
+      const r = challengeOf(file.about, c, input, output);
+      const own = claimOf(input, output, r);
+      const holds =
+        vkey !== undefined &&
+        own.c === c &&
+        (await verifyProof(vkey, { c, v: own.v, r }, proofFromSnarkjs(file.proof)));
+      if (!holds) {
+        throw new NodeError("integrity", "the proof does not hold for this package and these bytes", {
+          mend: "Compare the package's manifest digest with the prover's; an altered byte of input, output or proof shows here.",
+        });
+      }
+      const answer = toReals(manifest.output, decodeInts(output, manifest.output.type));
+      context.report({ holds, about: file.about, input: file.input, output: file.output }, (say) => {
+        say(`the proof holds: ${manifest.name} answers ${[...answer].join(" ")}`);
+        if (manifest.key?.kind === "development")
+          say("the key is a development key: anyone could have forged this proof");
+      });
+    }),
+  );
+}

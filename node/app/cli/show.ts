@@ -1,0 +1,77 @@
+// How packages and tensors are shown to a person.
+import { type BorderTensor, typeName, typeRange } from "../../core/tensor.ts";
+import type { LayerReport } from "../../model/report.ts";
+import type { ModelPackage } from "../../proof/package.ts";
+import { comparisonText, type Comparison } from "../compile.ts";
+import { bytes, columns, grouped } from "../terminal.ts";
+
+type Say = (line?: string) => void;
+
+export function borderText({ name, shape, type, exponent }: BorderTensor): string {
+  const { lo, hi } = typeRange(type);
+  const unit = exponent === 0 ? "" : ` * 2^${exponent}`;
+  return `${name}  ${typeName(type)} [${shape.join(", ")}], ${lo} to ${hi}${unit}`;
+}
+
+const real = (value: number): string => (Number.isInteger(value) ? `${value}` : value.toPrecision(4));
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+/** Layers: what they compute, the reals they hold, what is cut off, what they cost. */
+export function layerTable(layers: readonly LayerReport[], constraints: readonly number[]): string[] {
+  const head = ["layer", "op", "shape", "seen", "possible", "bits", "acc bits", "clipped", "constraints"];
+  const rows = layers.map((layer, i) => [
+    layer.name,
+    layer.op,
+    layer.shape.join("x"),
+    layer.observed.map(real).join(" .. "),
+    layer.possible.map(real).join(" .. "),
+    `${layer.bits}`,
+    layer.accumulatorBits === undefined ? "" : `${layer.accumulatorBits}`,
+    layer.clipped === undefined ? "" : percent(layer.clipped),
+    grouped(constraints[i] ?? 0),
+  ]);
+  return columns([head, ...rows]);
+}
+
+/** How far from the next smaller domain, which would halve the time of a proof. */
+export function domainText({ constraints, domain }: { readonly constraints: number; readonly domain: number }): string {
+  const smaller = domain / 2;
+  const over = constraints + 4 - smaller;
+  return `${grouped(constraints)} constraints, domain 2^${Math.log2(domain)} (${grouped(over)} over 2^${Math.log2(smaller)})`;
+}
+
+export function showPackage({ folder, digest, manifest }: ModelPackage, say: Say): void {
+  const { circuit, report, key, files } = manifest;
+  const { layers, accuracy } = report as unknown as {
+    readonly layers: readonly LayerReport[];
+    readonly accuracy: Comparison & { readonly on: string };
+  };
+  say(`model     ${manifest.name}`);
+  say(`input     ${borderText(manifest.input)}`);
+  say(`output    ${borderText(manifest.output)}`);
+  say(`circuit   ${domainText(circuit)}, ${grouped(circuit.claimConstraints)} of them for the claim`);
+  say(`accuracy  ${comparisonText(accuracy)} (${accuracy.samples} ${accuracy.on} samples)`);
+  say(
+    key === undefined
+      ? "key       none: compiled without"
+      : key.kind === "development"
+        ? "key       development key, from public randomness: anyone can forge proofs for it"
+        : `key       from a ceremony, transcript ${key.transcript}`,
+  );
+  for (const notice of manifest.notices) say(`note      ${notice}`);
+  say();
+  for (const line of layerTable(
+    layers,
+    circuit.layers.map(({ constraints }) => constraints),
+  ))
+    say(line);
+  say();
+  for (const line of columns([
+    ["file", "size", "sha256"],
+    ...Object.entries(files).map(([role, entry]) => [role, bytes(entry.bytes), entry.sha256]),
+  ]))
+    say(line);
+  say();
+  say(`package   ${folder}`);
+  say(`manifest  ${digest}`);
+}

@@ -1,0 +1,132 @@
+// A package opened for use: run it on integers or bytes, and prove one claim about it. The node's own path to the same
+// parts is wiring.ts; this one is for single commands.
+import fs from "node:fs";
+import { claimWords, sponge } from "../circuit/claim.ts";
+import { type MakeWitness, prepareWitness } from "../circuit/witness.ts";
+import { keyHash } from "../chain/codec.ts";
+import type { Proof, Signals } from "../core/domain.ts";
+import { NodeError } from "../core/errors.ts";
+import type { LongCall } from "../core/ports.ts";
+import { type BorderTensor, byteLength, decodeInts, encodeInts } from "../core/tensor.ts";
+import { toIntegers } from "../model/border.ts";
+import { readDataset } from "../model/dataset.ts";
+import type { Graph } from "../model/ir.ts";
+import { openRunner } from "../model/run.ts";
+import { loadPackage, type ModelPackage, readGraph } from "../proof/package.ts";
+import type { Prover } from "../proof/prover.ts";
+import type { Package } from "./wiring.ts";
+
+export interface OpenModel {
+  readonly package: ModelPackage;
+  readonly graph: Graph;
+  readonly onnx: Uint8Array;
+  readonly input: BorderTensor;
+  readonly output: BorderTensor;
+  /** Runs the quantized ONNX file on a claim's input bytes. */
+  infer(input: Uint8Array): Promise<{ readonly output: Uint8Array; readonly tensors: readonly Float64Array[] }>;
+  /** Answers and proves. `challengeOf` gives r for c and the output, as the contract will compute it. */
+  prove(
+    prover: Prover,
+    input: Uint8Array,
+    challengeOf: (c: bigint, output: Uint8Array) => bigint,
+    call?: LongCall,
+  ): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  readonly input: Uint8Array;
+  readonly output: Uint8Array;
+  readonly signals: Signals;
+  readonly proof: Proof;
+  readonly witnessMs: number;
+  readonly proveMs: number;
+}
+
+/** @throws NodeError of loadPackage, and "integrity" if graph and quantized ONNX do not belong together */
+export async function openModel(folder: string, options: { readonly keys: boolean } & LongCall): Promise<OpenModel> {
+  const pack = await loadPackage(folder, options);
+  const graph = await readGraph(pack);
+  const onnx = new Uint8Array(fs.readFileSync(pack.path("quantized")));
+  const runner = await openRunner(onnx, graph);
+  const { input, output } = pack.manifest;
+  let witness: Promise<MakeWitness> | undefined;
+
+  async function infer(bytes: Uint8Array): Promise<{ output: Uint8Array; tensors: readonly Float64Array[] }> {
+    if (bytes.length !== byteLength(input)) {
+      throw new NodeError("input", `${pack.manifest.name} takes ${byteLength(input)} bytes, not ${bytes.length}`, {
+        mend: "`glassbox inspect` prints the shape and type of the model's input.",
+      });
+    }
+    const tensors = await runner.run(decodeInts(bytes, input.type));
+    return { tensors, output: encodeInts(tensors[graph.output.ref] as Float64Array, output.type) };
+  }
+
+  return {
+    package: pack,
+    graph,
+    onnx,
+    input,
+    output,
+    infer,
+    async prove(prover, bytes, challengeOf, call = {}) {
+      const { tensors, output: answer } = await infer(bytes);
+      const c = sponge(claimWords(bytes, answer));
+      const r = challengeOf(c, answer);
+      const started = performance.now();
+      const make = await (witness ??= prepareWitness(graph));
+      const wtns = make(tensors, r);
+      const made = performance.now();
+      const { proof, signals } = await prover.prove({ zkey: pack.path("zkey"), wtns }, call);
+      if (signals.c !== c || signals.r !== r) {
+        throw new NodeError("integrity", "the circuit's signals are not those of the claim", {
+          mend: "Key, circuit and model belong to different compilations; compile the model again.",
+        });
+      }
+      const [witnessMs, proveMs] = [made - started, performance.now() - made];
+      return { input: bytes, output: answer, signals, proof, witnessMs, proveMs };
+    },
+    close: () => runner.close(),
+  };
+}
+
+/** What the node's wiring takes. @throws NodeError "input" for a package without a key */
+export async function servedPackage(folder: string, call: LongCall = {}): Promise<Package> {
+  const pack = await loadPackage(folder, { keys: true, ...call });
+  const { files, name } = pack.manifest;
+  if (pack.vkey === undefined || files.quantized === undefined || files.circuit === undefined) {
+    throw new NodeError("internal", `${folder} was loaded without its key`);
+  }
+  return {
+    name,
+    graph: await readGraph(pack),
+    onnx: new Uint8Array(fs.readFileSync(pack.path("quantized"))),
+    zkey: pack.path("zkey"),
+    keyHash: keyHash(pack.vkey),
+    quantizedDigest: files.quantized.sha256,
+    circuitDigest: files.circuit.sha256,
+  };
+}
+
+/**
+ * Input bytes from what a user names: 0x-hex of the bytes themselves, or a data file of real values with the number of the
+ * sample behind a "#" ("test.npz#7"; without one, the first).
+ */
+export async function inputOf(
+  border: BorderTensor,
+  text: string,
+  place: (typed: string) => string,
+): Promise<{ readonly bytes: Uint8Array; readonly label: number | undefined }> {
+  if (/^0x([0-9a-fA-F]{2})+$/.test(text)) {
+    return { bytes: new Uint8Array(Buffer.from(text.slice(2), "hex")), label: undefined };
+  }
+  const [file, number = "0"] = text.split("#") as [string, string?];
+  const data = await readDataset(place(file), border.shape);
+  const sample = data.samples[Number(number)];
+  if (!/^\d+$/.test(number) || sample === undefined) {
+    throw new NodeError("input", `${file} has no sample ${number}`, {
+      mend: `It has ${data.samples.length}: name one from 0 to ${data.samples.length - 1} behind a #.`,
+    });
+  }
+  return { bytes: encodeInts(toIntegers(border, sample), border.type), label: data.labels?.[Number(number)] };
+}

@@ -1,0 +1,337 @@
+// What anyone can check again about one answer, from the chain and from the model's package: the three questions, each as a
+// list of checks that were really done. Reads only. A check that lacks its material is "absent", never "ok".
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { buildCircuit } from "../circuit/build.ts";
+import { claimOf } from "../circuit/claim.ts";
+import { challenge, keccak, keyHash, modelId } from "../chain/codec.ts";
+import type { FulfilmentSeen, RequestSeen } from "../chain/codec.ts";
+import type { ChainClient, ModelRecord, ResultRecord } from "../chain/client.ts";
+import { Evidence, type ModelId, type RequestId, type VerifyingKey } from "../core/domain.ts";
+import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
+import type { LongCall } from "../core/ports.ts";
+import { decodeInts, encodeInts } from "../core/tensor.ts";
+import { emitOnnx } from "../model/emit.ts";
+import type { Graph } from "../model/ir.ts";
+import { openRunner } from "../model/run.ts";
+import { sha256 } from "../proof/files.ts";
+import { loadPackage, type ModelPackage, readGraph } from "../proof/package.ts";
+import { makeDevelopmentKey } from "../proof/setup.ts";
+import { verifyProof } from "../proof/verify.ts";
+import { soundVerifyingKey } from "../proof/vkey.ts";
+
+export type Question = "model" | "environment" | "output";
+
+export const QUESTIONS: Readonly<Record<Question, string>> = {
+  model: "Who verified the model?",
+  environment: "Who checked the environment it ran in?",
+  output: "Who proved the output was created the right way?",
+};
+
+export interface Check {
+  readonly question: Question;
+  readonly name: string;
+  /** absent: what it takes was not given or does not exist. */
+  readonly outcome: "ok" | "failed" | "absent";
+  readonly detail: string;
+}
+
+export interface AuditReport {
+  readonly request: RequestId;
+  readonly model: ModelId;
+  readonly asked: RequestSeen;
+  readonly result: ResultRecord;
+  readonly record: ModelRecord;
+  readonly checks: readonly Check[];
+  readonly answers: Readonly<Record<Question, string>>;
+  /** No check failed. */
+  readonly passed: boolean;
+}
+
+export interface AuditOptions extends LongCall {
+  readonly client: ChainClient;
+  readonly request: RequestId;
+  /** First block to search for the request's events. */
+  readonly fromBlock: number;
+  /** The model's package, to derive everything again from; without it the chain alone is checked. */
+  readonly folder?: string;
+  /** Quantizes the package's source again; gives the digest of the quantized ONNX that comes out. */
+  readonly requantize?: (model: ModelPackage, call: LongCall) => Promise<string>;
+  /** Text of the prover's environment statement. */
+  readonly statement?: string;
+}
+
+/** @throws NodeError "input" if there is no such request or no result yet; what fails to hold is in the report. */
+export async function audit(options: AuditOptions): Promise<AuditReport> {
+  const { client, request, fromBlock, signal } = options;
+  const asked = await client.requested(request, fromBlock, signal);
+  if (asked === undefined) {
+    throw new NodeError("input", `the coordinator ${client.coordinator} has no request ${request}`, {
+      mend: "Check the id, the chain and --from-block.",
+    });
+  }
+  const result = await client.result(request, signal);
+  const record = await client.modelOf(asked.model, signal);
+  const key = await client.keyOf(asked.model, signal);
+  if (result === undefined || record === undefined || key === undefined) {
+    throw new NodeError("input", `request ${request} has no result to audit`, {
+      mend: "It is still open, or it expired: look at it again when it is fulfilled.",
+    });
+  }
+  const checks: Check[] = [];
+  const facts: Facts = { ...options, asked, result, record, key, model: asked.model };
+  for (const part of [checkModel, checkEnvironment, checkOutput]) {
+    await part(facts, ledger(checks, options));
+  }
+  return {
+    request,
+    model: asked.model,
+    asked,
+    result,
+    record,
+    checks,
+    answers: answersOf(facts, checks),
+    passed: checks.every(({ outcome }) => outcome !== "failed"),
+  };
+}
+
+interface Facts extends AuditOptions {
+  readonly asked: RequestSeen;
+  readonly result: ResultRecord;
+  readonly record: ModelRecord;
+  readonly key: VerifyingKey;
+  readonly model: ModelId;
+}
+
+/** Runs a check: a returned text is its detail, `false` and anything thrown is a failure, undefined is absence. */
+type Ledger = (
+  question: Question,
+  name: string,
+  work: () => Promise<readonly [holds: boolean, detail: string] | undefined>,
+  absent?: string,
+) => Promise<boolean>;
+
+function ledger(checks: Check[], { signal, onProgress }: LongCall): Ledger {
+  return async (question, name, work, absent = "not given") => {
+    throwIfAborted(signal);
+    onProgress?.({ what: name });
+    let done: readonly [boolean, string] | undefined;
+    try {
+      done = await work();
+    } catch (thrown) {
+      const error = asNodeError(thrown);
+      if (error.code === "aborted" || error.code === "chain") throw error;
+      done = [false, error.message];
+    }
+    const outcome = done === undefined ? "absent" : done[0] ? "ok" : "failed";
+    checks.push({ question, name, outcome, detail: done?.[1] ?? absent });
+    return outcome === "ok";
+  };
+}
+
+async function checkModel(facts: Facts, check: Ledger): Promise<void> {
+  const { record, key, model, folder, signal } = facts;
+  await check("model", "model id", async () => [
+    modelId(record) === model,
+    "the id is the hash of publisher, digests, key and lengths that the registry records",
+  ]);
+  await check("model", "verifying key", async () => {
+    await soundVerifyingKey(key);
+    return [
+      keyHash(key) === record.keyHash,
+      "the registry's key has the recorded hash, valid points, gamma other than delta",
+    ];
+  });
+  const without = "no package given: digests on chain were not compared with files";
+  let pack: ModelPackage | undefined;
+  let graph: Graph | undefined;
+  await check(
+    "model",
+    "package",
+    async () => {
+      if (folder === undefined) return undefined;
+      pack = await loadPackage(folder, { keys: false, ...(signal && { signal }) });
+      const { source, quantized, circuit } = pack.manifest.files;
+      const holds =
+        pack.digest === record.manifestDigest &&
+        source?.sha256 === record.sourceDigest &&
+        quantized?.sha256 === record.quantizedDigest &&
+        circuit?.sha256 === record.circuitDigest;
+      return [
+        holds,
+        `manifest, source, quantized ONNX and circuit have the digests on chain (${pack.digest.slice(0, 16)}…)`,
+      ];
+    },
+    without,
+  );
+  if (pack === undefined) return;
+  const found = pack;
+  await check("model", "quantized ONNX derived again", async () => {
+    graph = await readGraph(found);
+    return [sha256(emitOnnx(graph)) === record.quantizedDigest, "the integer graph emits the same file, byte for byte"];
+  });
+  await check(
+    "model",
+    "quantization done again",
+    async () => {
+      const { requantize } = facts;
+      if (requantize === undefined) return undefined;
+      const digest = await requantize(found, facts);
+      return [
+        digest === record.quantizedDigest,
+        "source and calibration give the same quantized ONNX file, byte for byte",
+      ];
+    },
+    "calibration data not given: the step from the float model was not done again",
+  );
+  const derived = graph;
+  if (derived !== undefined) await withTemporary((temporary) => deriveKey(facts, check, derived, found, temporary));
+}
+
+async function deriveKey(
+  facts: Facts,
+  check: Ledger,
+  graph: Graph,
+  { manifest }: ModelPackage,
+  temporary: string,
+): Promise<void> {
+  const { record, signal, onProgress } = facts;
+  const call: LongCall = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  const r1cs = path.join(temporary, "circuit.r1cs");
+  const same = await check("model", "circuit derived again", async () => {
+    const { sha256: digest, constraints } = await buildCircuit(graph, { file: r1cs, ...call });
+    return [digest === record.circuitDigest, `${constraints} constraints, byte for byte those of the digest on chain`];
+  });
+  await check(
+    "model",
+    "key derived again",
+    async () => {
+      const { key } = manifest;
+      if (!same || key?.kind !== "development") return undefined;
+      const { vkey } = await makeDevelopmentKey({
+        r1cs,
+        zkey: path.join(temporary, "key.zkey"),
+        seed: key.seed,
+        ...call,
+      });
+      return [keyHash(vkey) === record.keyHash, "the development key is the one of this circuit and the stated seed"];
+    },
+    "a ceremony's key: check its transcript with `glassbox ceremony verify` and the powers of tau",
+  );
+}
+
+async function withTemporary<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-audit-"));
+  try {
+    return await use(folder);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function checkEnvironment({ result, statement }: Facts, check: Ledger): Promise<void> {
+  const declared = !/^0x0+$/.test(result.environment);
+  await check(
+    "environment",
+    "environment statement",
+    async () => {
+      if (!declared || statement === undefined) return undefined;
+      return [
+        `0x${sha256(statement)}` === result.environment,
+        "the given statement has the digest that the prover declared",
+      ];
+    },
+    declared
+      ? `the prover declared ${result.environment}; the statement's text was not given`
+      : "the prover declared no environment",
+  );
+  await check("environment", "attested hardware", async () => undefined, "none: no attested hardware took part");
+}
+
+async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
+  const { client, request, asked, result, record, model, folder, signal } = facts;
+  const seen = await client.fulfilled(request, asked.block.number, signal);
+  await check("output", "result and event", async () => {
+    if (seen === undefined) return [false, "the coordinator has a result but no Fulfilled event"];
+    const same =
+      Buffer.from(seen.output).equals(result.output) &&
+      seen.prover === result.prover &&
+      seen.model === model &&
+      result.model === model &&
+      seen.evidence === result.evidence;
+    return [same, `the stored result is that of the event in transaction ${seen.transaction}`];
+  });
+  await check("output", "input", async () => {
+    const stored = await client.requestOf(request, signal);
+    return [stored?.inputHash === keccak(asked.input), "the event's input has the hash that the coordinator stored"];
+  });
+  await check("output", "evidence bits", async () => {
+    const expected = Evidence.zk | (record.keyKind === "development" ? Evidence.developmentKey : 0);
+    return [result.evidence === expected, `the result claims what there is: ${expected}`];
+  });
+  await check("output", "proof", async () => {
+    if (seen === undefined) return [false, "there is no proof to check"];
+    return [
+      await proofHolds(facts, seen),
+      "c, v and r computed here from the bytes; the proof holds under the key on chain",
+    ];
+  });
+  await check(
+    "output",
+    "model run again",
+    async () => {
+      if (folder === undefined) return undefined;
+      const pack = await loadPackage(folder, { keys: false, ...(signal && { signal }) });
+      const { input, output } = pack.manifest;
+      const graph = await readGraph(pack);
+      const runner = await openRunner(new Uint8Array(fs.readFileSync(pack.path("quantized"))), graph);
+      try {
+        const tensors = await runner.run(decodeInts(asked.input, input.type));
+        const again = encodeInts(tensors[graph.output.ref] as Float64Array, output.type);
+        return [
+          Buffer.from(again).equals(result.output),
+          "onnxruntime on this machine gives the same output, byte for byte",
+        ];
+      } finally {
+        await runner.close();
+      }
+    },
+    "no package given",
+  );
+}
+
+async function proofHolds({ client, request, model, asked, key }: Facts, seen: FulfilmentSeen): Promise<boolean> {
+  const { input } = asked;
+  const { output, c, prover } = seen;
+  const { chainId, coordinator: contract } = client;
+  const r = challenge("claim", { chainId, contract, request, model, prover, c, input, output });
+  const own = claimOf(input, output, r);
+  return own.c === c && (await verifyProof(key, { c, v: own.v, r }, seen.proof));
+}
+
+function answersOf({ record, result, folder }: Facts, checks: readonly Check[]): Record<Question, string> {
+  const failed = (question: Question): string | undefined => {
+    const names = checks.filter((c) => c.question === question && c.outcome === "failed").map(({ name }) => name);
+    return names.length === 0 ? undefined : `NOT AS CLAIMED: ${names.join(", ")}`;
+  };
+  const key =
+    record.keyKind === "development"
+      ? "its key is a DEVELOPMENT key, so whoever likes can forge proofs for it"
+      : "its key comes from a ceremony";
+  return {
+    model:
+      failed("model") ??
+      (folder === undefined
+        ? `Published by ${record.publisher}; nobody derived the circuit from the model file here; ${key}.`
+        : `Published by ${record.publisher}; you: this audit derived the circuit from the model file; ${key}.`),
+    environment:
+      failed("environment") ??
+      (/^0x0+$/.test(result.environment)
+        ? "Nobody: the prover declared no environment, and no attested hardware took part."
+        : `Nobody but the prover: self-declared as ${result.environment.slice(0, 18)}…; no attested hardware took part.`),
+    output:
+      failed("output") ??
+      `${result.prover} proved it with a zero-knowledge proof; the chain verified it, and this audit did again.`,
+  };
+}

@@ -1,0 +1,333 @@
+// `npm start`: the whole way once, on this machine: chain, contracts, model, node, request, proof, verified answer, audit.
+//   --keep            stay up and serve; .glassbox/deployment.json then tells the other commands where
+//   --model <name>    an example of models/ (default digits-cnn)     --sample <n>   which held-out sample to ask about
+//   --chain <kind>    anvil or edr (default: anvil where it is present and runs)
+// Exit code 0 only if the chain verified the answer and the audit passed.
+import { spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { audit } from "../node/audit/audit.ts";
+import { contractArtifact } from "../node/app/artifacts.ts";
+import { requantizer, showAudit } from "../node/app/cli/audit.ts";
+import { keyCache } from "../node/app/cli/compile.ts";
+import { projectFolder, reportError } from "../node/app/cli/context.ts";
+import { registerModel } from "../node/app/cli/register.ts";
+import { awaitResult, evidenceText } from "../node/app/cli/request.ts";
+import { argmax, compile, comparisonText, type StepRunner } from "../node/app/compile.ts";
+import { loadConfig } from "../node/app/config.ts";
+import { startNode } from "../node/app/daemon.ts";
+import { writeDeployment } from "../node/app/deployment.ts";
+import { inputOf, openModel, servedPackage } from "../node/app/model.ts";
+import { silentLog, systemClock } from "../node/app/observe.ts";
+import { bytes, drawGrey, duration, grouped, openTerminal } from "../node/app/terminal.ts";
+import { connect } from "../node/chain/client.ts";
+import { openKey } from "../node/chain/keys.ts";
+import { httpRpc } from "../node/chain/rpc.ts";
+import { memoryLog, openSender } from "../node/chain/submit.ts";
+import { deploy, request, type Wait } from "../node/chain/write.ts";
+import { Evidence } from "../node/core/domain.ts";
+import { EXIT_CODES, NodeError } from "../node/core/errors.ts";
+import { decodeInts } from "../node/core/tensor.ts";
+import { toReals } from "../node/model/border.ts";
+import type { Job } from "../node/job/job.ts";
+import { openProver } from "../node/proof/prover.ts";
+import { type ChainKind, startChain } from "./localchain.ts";
+
+interface Card {
+  readonly title: string;
+  readonly classes: readonly string[];
+  readonly input: { readonly range: readonly [number, number] };
+}
+
+const FEE = 10n ** 15n;
+const STATE = path.join(projectFolder, ".glassbox");
+const terminal = openTerminal();
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => stop.abort(new NodeError("aborted", "stopped on request")));
+}
+const signal = stop.signal;
+const step: StepRunner = async (name, work, detail) => {
+  const line = terminal.step(name);
+  const result = await work({ signal, onProgress: line.onProgress });
+  line.done(detail?.(result));
+  return result;
+};
+
+function options(): { keep: boolean; model: string; sample: string | undefined; chain: ChainKind | undefined } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        keep: { type: "boolean", default: false },
+        model: { type: "string", default: "digits-cnn" },
+        sample: { type: "string" },
+        chain: { type: "string" },
+      },
+    });
+    const { keep, model, sample, chain } = values;
+    if (chain !== undefined && chain !== "anvil" && chain !== "edr") throw new Error("--chain is anvil or edr");
+    if (sample !== undefined && !/^\d+$/.test(sample)) throw new Error("--sample is a number, from 0");
+    if (!fs.existsSync(path.join(projectFolder, "models", model, "model.json"))) {
+      throw new Error(`there is no models/${model}: ${fs.readdirSync(path.join(projectFolder, "models")).join(", ")}`);
+    }
+    return { keep, model, sample, chain };
+  } catch (cause) {
+    throw new NodeError("usage", (cause as Error).message, {
+      mend: "npm start -- [--keep] [--model digits-cnn] [--sample 7] [--chain anvil|edr]",
+      cause,
+    });
+  }
+}
+
+/** A key file as an operator has one. These keys are public, and of a chain that ends with this process. */
+function keyFileOf(name: string, key: string): string {
+  const file = path.join(STATE, `${name}.key`);
+  fs.mkdirSync(STATE, { recursive: true });
+  fs.rmSync(file, { force: true });
+  fs.writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** What the node did about the request, told as it happens. */
+function storyOf(said: (line: string) => void): {
+  readonly onStored: (job: Job) => void;
+  readonly times: Map<string, number>;
+  gas: bigint;
+} {
+  const times = new Map<string, number>();
+  const story = { times, gas: 0n, onStored };
+  let last = performance.now();
+  function onStored(job: Job): void {
+    if (times.has(job.state) && job.state !== "closed") return;
+    const now = performance.now();
+    times.set(job.state, now - last);
+    const took = duration(now - last).padStart(9);
+    last = now;
+    const tell = (name: string, detail: string): void => said(`  ${name.padEnd(26)} ${took}  ${detail}`);
+    switch (job.state) {
+      case "accepted":
+        return tell("node: request seen", `${job.request.id.slice(0, 18)}…`);
+      case "inferred":
+        return tell("node: model run", `onnxruntime, ${job.output.length} bytes of output`);
+      case "proved":
+        return tell("node: witness, proof", "made in a child process, verified here before it leaves");
+      case "submitted":
+        return tell("node: proof submitted", "");
+      case "settled":
+        story.gas = job.receipt.gasUsed;
+        return tell(
+          "node: verified on chain",
+          `block ${job.receipt.block.number}, ${grouped(job.receipt.gasUsed)} gas`,
+        );
+      case "closed":
+        return tell("node: done", job.reason.text);
+    }
+  }
+  return story;
+}
+
+async function main(): Promise<number> {
+  const { keep, model: name, sample, chain: kind } = options();
+  const folder = path.join(projectFolder, "models", name);
+  const card = JSON.parse(fs.readFileSync(path.join(folder, "model.json"), "utf8")) as Card;
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    terminal.note(`Glassbox: ${card.title}, from an ONNX file to a verified answer on chain\n`);
+    await step("compile the contracts", async () => {
+      const cli = path.join(projectFolder, "node_modules/hardhat/dist/src/cli.js");
+      const done = spawnSync(process.execPath, [cli, "build", "--quiet"], { cwd: projectFolder, encoding: "utf8" });
+      if (done.status !== 0)
+        throw new NodeError("environment", `the contracts do not compile: ${done.stdout}${done.stderr}`);
+    });
+    const chain = await step(
+      "start a local chain",
+      () => startChain(kind),
+      ({ kind: of, rpcUrl }) => `${of} at ${rpcUrl}`,
+    );
+    closing.push(chain.stop);
+    const rpc = httpRpc(chain.rpcUrl);
+    const chainId = BigInt((await rpc.request("eth_chainId", [])) as string);
+    const [publisherKey, requesterKey, proverKey] = ["publisher", "requester", "prover"].map((who, i) =>
+      keyFileOf(who, chain.keys[i] as string),
+    ) as [string, string, string];
+    const waitOf = async (keyFile: string): Promise<Wait> => ({
+      sender: openSender({
+        rpc,
+        chainId,
+        signer: await openKey({ keyFile }),
+        log: memoryLog(),
+        clock: systemClock,
+        journal: silentLog,
+        confirmations: 0,
+        maxFeePerGas: 10n ** 12n,
+        bumpAfterMs: 60_000,
+      }),
+      clock: systemClock,
+      pollMs: 50,
+      signal,
+    });
+    const publisher = await waitOf(publisherKey);
+    const requester = await waitOf(requesterKey);
+    const deployed = await step(
+      "deploy the contracts",
+      () =>
+        deploy(
+          {
+            registry: contractArtifact(projectFolder, "ModelRegistry"),
+            coordinator: contractArtifact(projectFolder, "InferenceCoordinator"),
+          },
+          publisher,
+        ),
+      ({ registry, coordinator }) => `registry ${registry}, coordinator ${coordinator}`,
+    );
+    const client = await connect({ rpc, coordinator: deployed.coordinator, signal });
+
+    const calibration = path.join(folder, "calibration.npz");
+    const test = path.join(folder, "test.npz");
+    const out = path.join(STATE, "packages", name);
+    const compiled = await compile(
+      { source: path.join(folder, "model.onnx"), calibration, test, name, out, keys: true, keyCache },
+      step,
+    );
+    const model = await step(
+      "open the package",
+      (call) => openModel(out, { keys: true, ...call }),
+      ({ package: { digest } }) => `manifest ${digest.slice(0, 16)}…`,
+    );
+    closing.push(() => model.close());
+    const index = Number(sample ?? randomInt(compiled.accuracy.samples));
+    const { bytes: input, label } = await inputOf(model.input, `${test}#${index}`, (file) => file);
+    const sampleProver = openProver();
+    closing.push(() => sampleProver.close());
+    const first = (await inputOf(model.input, `${calibration}#0`, (file) => file)).bytes;
+    const registered = await registerModel(model, first, client, publisher, sampleProver, `file:${out}`, step);
+    await sampleProver.close();
+
+    const story = storyOf((line) => terminal.note(line));
+    const dataDir = fs.mkdtempSync(path.join(STATE, "node-"));
+    closing.push(async () => fs.rmSync(dataDir, { recursive: true, force: true }));
+    const node = await step("start the node", async (call) => {
+      const over = {
+        dataDir,
+        rpcUrl: chain.rpcUrl,
+        coordinator: deployed.coordinator,
+        startBlock: deployed.block,
+        confirmations: 0,
+        packages: [out],
+        keyFile: proverKey,
+        pollSeconds: 0.1,
+        proofSeconds: 10,
+      };
+      const config = loadConfig({ env: {}, cwd: projectFolder, over });
+      return startNode(config, {
+        packages: [await servedPackage(out, call)],
+        log: silentLog,
+        onStored: story.onStored,
+        signal,
+      });
+    });
+    closing.push(() => node.stop());
+
+    const asked = await step(
+      "send the request",
+      async () => {
+        const { time } = await client.head(signal);
+        const question = {
+          model: registered.id,
+          input,
+          deadline: time + 3600,
+          requiredEvidence: Evidence.zk,
+          allowDevelopmentKeys: true,
+          fee: FEE,
+        };
+        return request(client, question, "start", requester);
+      },
+      ({ receipt }) => `held-out sample ${index}, fee ${FEE} wei in escrow, ${grouped(receipt.gasUsed)} gas`,
+    );
+    const giveUp = AbortSignal.any([signal, AbortSignal.timeout(120_000)]);
+    const result = await Promise.race([
+      awaitResult(client, asked.seen.id, { clock: systemClock, pollMs: 50, signal: giveUp }),
+      node.ended.then(() => Promise.reject(new NodeError("internal", "the node ended before it answered"))),
+    ]);
+    while (!story.times.has("closed")) await systemClock.sleep(20, giveUp);
+    const report = await step("audit", (call) =>
+      audit({
+        client,
+        request: asked.seen.id,
+        fromBlock: deployed.block,
+        folder: out,
+        requantize: requantizer(calibration),
+        statement: fs.readFileSync(path.join(dataDir, "environment.json"), "utf8"),
+        ...call,
+      }),
+    );
+
+    const pixels = decodeInts(input, model.input.type);
+    const scores = [...toReals(model.output, decodeInts(result.output, model.output.type))];
+    const best = argmax(scores);
+    const say = (line = ""): void => terminal.say(line);
+    say();
+    const [height, width] = model.input.shape.slice(-2) as [number, number];
+    if (model.input.shape.length === 4) {
+      for (const row of drawGrey(pixels, height, width, ...card.input.range)) say(`    |${row}|`);
+      say();
+    }
+    say(
+      `answer     ${card.classes[best] ?? best}${label === undefined ? "" : ` (truth: ${card.classes[label] ?? label})`}`,
+    );
+    scores.forEach((score, i) => {
+      const bar = "#".repeat(
+        Math.max(
+          0,
+          Math.round((24 * (score - Math.min(...scores))) / (Math.max(...scores) - Math.min(...scores) || 1)),
+        ),
+      );
+      say(`  ${(card.classes[i] ?? `${i}`).padEnd(10)} ${score.toFixed(3).padStart(9)}  ${bar}`);
+    });
+    const { circuit, files } = model.package.manifest;
+    say();
+    say(`model      ${name}: ${comparisonText(compiled.accuracy)}`);
+    say(`circuit    ${grouped(circuit.constraints)} constraints, proving key ${bytes(files.zkey?.bytes ?? 0)}`);
+    say(`proof      ${duration(story.times.get("proved") ?? NaN)} with witness and local verification`);
+    const registration = registered.gas === undefined ? "registered before" : `register ${grouped(registered.gas)}`;
+    say(`gas        ${registration}, request ${grouped(asked.receipt.gasUsed)}, fulfil ${grouped(story.gas)}`);
+    say(`evidence   ${evidenceText(result.evidence)}`);
+    say(`request    ${asked.seen.id}`);
+    say();
+    showAudit(report, say);
+
+    if (keep) {
+      writeDeployment(path.join(STATE, "deployment.json"), {
+        rpcUrl: chain.rpcUrl,
+        chainId: Number(chainId),
+        registry: client.registry,
+        coordinator: client.coordinator,
+        block: deployed.block,
+      });
+      say();
+      say(`The chain (${chain.rpcUrl}) and the node stay up; Ctrl-C ends them. In another terminal:`);
+      say(
+        `  npm run glassbox -- request ${registered.id} --package .glassbox/packages/${name} --input models/${name}/test.npz#7 --fee 1000 --key-file .glassbox/requester.key`,
+      );
+      say(`  npm run glassbox -- audit <request id> --package .glassbox/packages/${name}`);
+      const ended = new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      await Promise.race([ended, node.ended]);
+    }
+    return report.passed ? 0 : EXIT_CODES.integrity;
+  } finally {
+    for (const close of closing.reverse())
+      await close().catch((error: unknown) => terminal.note(`while closing: ${String(error)}`));
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (thrown) {
+  process.exitCode = reportError(thrown, false);
+}
+process.exit();
