@@ -149,13 +149,13 @@ export function rescale(bench: Workbench, name: string, value: Value, observed: 
   const common =
     target.common || (target.hi !== Infinity && target.hi !== 0) || (target.lo !== -Infinity && target.lo !== 0);
   let e = target.exponent ?? bestExponent(observed, bottom, top);
-  // A scale as coarse as the target's is left as it is: there is nothing to round, only to clamp.
-  const [first, one] = [value.scale[0] as number, value.scale.length === 1];
-  const coarse = one && target.exponent === undefined && first >= pow2(e);
-  if (coarse && mantissaOf(first) === 1) e = exponentOf(first);
-  const asItIs = coarse && !common;
-  const steps = [...value.scale].map((scale) => (asItIs ? { multiplier: 1, shift: 0 } : ratio(scale, e, common)));
-  const scale = asItIs ? value.scale : value.scale.map((s) => (common ? pow2(e) : mantissaOf(s) * pow2(e)));
+  // No finer than what is there: a coarser scale has nothing to round, only to clamp.
+  const first = value.scale[0] as number;
+  if (target.exponent === undefined && value.scale.length === 1 && mantissaOf(first) === 1)
+    e = Math.max(e, exponentOf(first));
+  const aims = value.scale.map((scale) => (common ? pow2(e) : Math.max(scale, mantissaOf(scale) * pow2(e))));
+  const steps = [...value.scale].map((scale, c) => ratio(scale, aims[c] as number));
+  const scale = aims.every((aim) => aim === aims[0]) ? aims.slice(0, 1) : aims;
   const same = steps.every((step) => step.multiplier === steps[0]?.multiplier && step.shift === steps[0].shift);
   const kept = same ? steps.slice(0, 1) : steps;
   const unit = scale[0] as number;
@@ -173,24 +173,20 @@ export function rescale(bench: Workbench, name: string, value: Value, observed: 
       lo: target.lo === -Infinity ? bottom : clamped(target.lo),
       hi: target.hi === Infinity ? top : clamped(target.hi),
     },
-    common && !asItIs ? Float64Array.of(unit) : scale,
+    scale,
     value.axis,
   );
 }
 
-/** multiplier / 2^shift nearest to scale / 2^e (to the mantissa's power of two only, unless the scale must be common). */
-function ratio(scale: number, e: number, common: boolean): { readonly multiplier: number; readonly shift: number } {
-  const mantissa = mantissaOf(scale);
-  let multiplier = common ? Math.floor(mantissa * 2 ** (COEFFICIENT_BITS - 1) + 0.5) : 1;
-  let shift = e - exponentOf(scale) + (common ? COEFFICIENT_BITS - 1 : 0);
-  while (multiplier % 2 === 0) {
+/** multiplier / 2^shift nearest to scale / aim: exact where that is a power of two. */
+function ratio(scale: number, aim: number): { readonly multiplier: number; readonly shift: number } {
+  const mantissa = mantissaOf(scale / aim);
+  let multiplier = Math.floor(mantissa * 2 ** (COEFFICIENT_BITS - 1) + 0.5);
+  let shift = COEFFICIENT_BITS - 1 - exponentOf(scale / aim);
+  while (multiplier % 2 === 0 && shift > 0) {
     multiplier /= 2;
     shift -= 1;
   }
-  if (shift < 0) {
-    if (shift < -40) throw new NodeError("unsupported", `a scale of ${scale} cannot be brought to 2^${e}`);
-    multiplier *= pow2(-shift);
-    shift = 0;
-  }
-  return { multiplier, shift };
+  if (shift < -40) throw new NodeError("unsupported", `a scale of ${scale} cannot be brought to ${aim}`);
+  return shift < 0 ? { multiplier: multiplier * pow2(-shift), shift: 0 } : { multiplier, shift };
 }

@@ -8,9 +8,8 @@ import { emitOnnx } from "./emit.ts";
 import type { FloatGraph } from "./graph.ts";
 import type { Graph } from "./ir.ts";
 import { optimize } from "./optimize.ts";
-import { DEFAULT_WIDTHS } from "./lowering.ts";
-import type { OutputSpec, Widths } from "./lowering.ts";
-import { quantize } from "./quantize.ts";
+import { DEFAULT_WIDTHS, quantize } from "./quantize.ts";
+import type { OutputSpec, Widths } from "./quantize.ts";
 import { reportLayers } from "./report.ts";
 import type { LayerReport } from "./report.ts";
 

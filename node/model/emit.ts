@@ -5,10 +5,11 @@ import { NodeError } from "../core/errors.ts";
 import { typeName, typeRange } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
 import { pow2 } from "./binary.ts";
-import type { ConvNode, Graph, Node, NodeOf, Op, Ref, Rules } from "./ir.ts";
+import { FLOAT_LIMIT, convAttributes, convInPieces } from "./emit-conv.ts";
+import type { Graph, NodeOf, Op, Ref, Rules } from "./ir.ts";
 import { nodeAt, readsOf } from "./ir.ts";
-import { onnxWriter } from "./onnx-writer.ts";
-import type { OnnxWriter, Real } from "./onnx-writer.ts";
+import { castTo, onnxWriter } from "./onnx-writer.ts";
+import type { Attributes, OnnxWriter, Real } from "./onnx-writer.ts";
 import { rangesOf, reach } from "./range.ts";
 import type { Bounds } from "./range.ts";
 import { COMPILER } from "./version.ts";
@@ -18,9 +19,6 @@ export interface Emitted {
   /** Where the file holds each node's tensor. */
   readonly tensors: readonly { readonly name: string; readonly type: Real }[];
 }
-
-/** Integers up to here are exact in float32. */
-export const FLOAT_LIMIT = 2 ** 24;
 
 /** Opset 17 and IR version 8: old enough for every runtime in use, new enough for all that is written here. */
 const [OPSET, IR_VERSION] = [17, 8];
@@ -96,10 +94,6 @@ function as(job: Job, ref: Ref, type: Real): string {
   return cast;
 }
 
-function castTo(type: Real): { readonly to: number } {
-  return { to: type === "float32" ? 1 : 11 };
-}
-
 /** Applies the steps one after another; the last one's output is `name`. */
 function chain(job: Job, first: string, name: string, steps: readonly Step[]): void {
   const real = steps.length > 0 ? steps : [{ opType: "Identity", more: [] }];
@@ -112,7 +106,7 @@ function chain(job: Job, first: string, name: string, steps: readonly Step[]): v
 interface Step {
   readonly opType: string;
   readonly more: readonly string[];
-  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+  readonly attributes?: Attributes;
 }
 
 /** A step with one constant operand, left out where it would do nothing. */
@@ -145,7 +139,10 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     return type;
   },
   conv: (job, node, name, type) => {
-    if (type === "float64") return convInPieces(job, node, name);
+    if (type === "float64") {
+      const x = { name: as(job, node.x, type), bounds: job.bounds[node.x] as Bounds };
+      return convInPieces(job.writer, node, x, name);
+    }
     const { weights, weightShape, bias, shape } = node;
     const whole = bias.length === weightShape[0];
     const constants = [job.writer.constant(`${name}.weights`, type, weightShape, weights)];
@@ -235,65 +232,3 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     return type;
   },
 };
-
-function convAttributes({ weightShape, strides, pads, dilations, group }: ConvNode): NonNullable<Step["attributes"]> {
-  return { kernel_shape: weightShape.slice(2), strides, pads, dilations, group };
-}
-
-/**
- * onnxruntime has no Conv in float64 on the CPU. So the weights are split by input channel and kernel position into pieces
- * whose sums all stay below 2^24; each piece is a float32 Conv, and the pieces and the bias meet in float64.
- */
-function convInPieces(job: Job, node: ConvNode, name: string): Real {
-  const { writer } = job;
-  if (!fitsFloat(job, node.x)) {
-    throw new NodeError("unsupported", `convolution "${node.name}" reads values above 2^24`, {
-      mend: "Declare a narrower input type, so that the quantizer rescales before the convolution.",
-      facts: { node: node.name },
-    });
-  }
-  const x = as(job, node.x, "float32");
-  const sums = piecesOf(node, job.bounds[node.x] as Bounds, nodeAt(job.graph, node.x)).map((weights, k) => {
-    const constant = writer.constant(`${name}.weights${k}`, "float32", node.weightShape, weights);
-    const sum = writer.op("Conv", [x, constant], writer.fresh(`${name}.piece${k}`), convAttributes(node));
-    return writer.op("Cast", [sum], writer.fresh(`${name}.wide${k}`), castTo("float64"));
-  });
-  const shape = node.bias.length === node.weightShape[0] ? [1, node.bias.length, 1, 1] : node.shape;
-  const bias = writer.constant(`${name}.bias`, "float64", shape, node.bias);
-  writer.op("Sum", [...sums, bias], name);
-  return "float64";
-}
-
-/** Weights masked to consecutive (input channel, kernel position) places, as many to a piece as float32 allows. */
-function piecesOf(node: ConvNode, x: Bounds, source: Node): Int32Array[] {
-  const [m, depth, kh, kw] = node.weightShape;
-  const taps = kh * kw;
-  const area = x.lo.length / (source.shape[1] as number);
-  const widest = Array.from({ length: source.shape[1] as number }, (_, c) =>
-    reach({ lo: x.lo.subarray(c * area, (c + 1) * area), hi: x.hi.subarray(c * area, (c + 1) * area) }),
-  );
-  const pieces: Int32Array[] = [];
-  let sums = new Float64Array(m).fill(FLOAT_LIMIT);
-  for (let place = 0; place < depth * taps; place++) {
-    const adds = sums.map((_, c) => {
-      const from = Math.floor((c * node.group) / m) * depth + Math.floor(place / taps);
-      return Math.abs(node.weights[c * depth * taps + place] as number) * (widest[from] as number);
-    });
-    if (adds.some((add) => add >= FLOAT_LIMIT)) {
-      throw new NodeError("unsupported", `a single product of convolution "${node.name}" may reach 2^24`, {
-        mend: "Use narrower weights or activations.",
-        facts: { node: node.name },
-      });
-    }
-    if (adds.some((add, c) => (sums[c] as number) + add >= FLOAT_LIMIT)) {
-      pieces.push(new Int32Array(node.weights.length));
-      sums = new Float64Array(m);
-    }
-    const piece = pieces[pieces.length - 1] as Int32Array;
-    for (let c = 0; c < m; c++) {
-      piece[c * depth * taps + place] = node.weights[c * depth * taps + place] as number;
-      sums[c] = (sums[c] as number) + (adds[c] as number);
-    }
-  }
-  return pieces;
-}

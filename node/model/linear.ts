@@ -102,7 +102,7 @@ export function affine(job: Job, node: FloatOf<"affine">): Value {
   const reals = Array.from({ length: node.factor.length }, (_, i) => factorAt(i) * (flat.scale[0] as number));
   const heaviest = (values: Iterable<number>): number =>
     [...values].reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-  const widest = Math.max(heaviest(reals), heaviest(node.bias) / 2 ** 12);
+  const widest = Math.max(heaviest(reals), heaviest(node.bias) / 2 ** 28);
   const unit = widest === 0 ? 1 : pow2(exponentOf(widest) - 11);
   const round = (real: number): number => Math.floor(real / unit + 0.5);
   const [factor, bias] = [Float64Array.from(reals, round), node.bias.map(round)];

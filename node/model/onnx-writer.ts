@@ -38,6 +38,11 @@ export interface TensorInfo {
 /** A number is an integer attribute, a list is one of integers. */
 export type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
+/** Attributes of a Cast. */
+export function castTo(type: Real): Attributes {
+  return { to: ELEMENT[type] };
+}
+
 /** Attribute types of the standard. */
 const [INT, INTS] = [2, 7];
 

@@ -13,6 +13,9 @@ import { DEFAULT_WIDTHS, alongAxis, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
 import { leadsToOutput, toOutput } from "./output.ts";
 
+export { DEFAULT_WIDTHS };
+export type { OutputSpec, Widths };
+
 export interface Quantized {
   readonly graph: Graph;
   /** What each node's tensor stands for, by node. */

@@ -46,7 +46,7 @@ export async function openRunner(onnx: Uint8Array, graph: Graph, options: Runner
       if (input.length !== sizeOf(shape)) {
         throw new NodeError("input", `the model takes ${sizeOf(shape)} input elements, not ${input.length}`);
       }
-      checked(input, bounds[graph.input] as Bounds, entry.name, "input");
+      checked(Float64Array.from(input), bounds[graph.input] as Bounds, entry.name, "input");
       const feed = new Tensor(entry.type, entry.type === "float32" ? Float32Array.from(input) : input, shape);
       const yielded = await session.run({ [entry.name]: feed });
       return tensors.map(({ name }, ref) => {
@@ -59,7 +59,7 @@ export async function openRunner(onnx: Uint8Array, graph: Graph, options: Runner
   };
 }
 
-/** @throws NodeError `code` unless all are integers within bounds */
+/** The same values, in place. @throws NodeError `code` unless all are integers within bounds */
 function checked(values: Float64Array, { lo, hi }: Bounds, name: string, code: "input" | "internal"): Float64Array {
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number;
@@ -68,6 +68,7 @@ function checked(values: Float64Array, { lo, hi }: Bounds, name: string, code: "
         facts: { tensor: name, element: i, value },
       });
     }
+    values[i] = value + 0; // -0, which Max and Mul may yield, is 0
   }
   return values;
 }
