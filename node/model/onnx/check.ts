@@ -2,7 +2,7 @@
 // the nodes that the output needs, in an order in which each reads only earlier ones.
 import type { Shape } from "../../core/tensor.ts";
 import type { FloatInput } from "../graph.ts";
-import { elemTypeOf } from "./constant.ts";
+import { elemTypeOf, MAX_RANK } from "./constant.ts";
 import type { Graph, Model, Node, Tensor, ValueInfo } from "./gen/onnx_pb.ts";
 import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
 
@@ -102,6 +102,7 @@ function checkInput(info: ValueInfo, notices: string[]): CheckedModel["input"] {
   const { code, dims } = tensorTypeOf(info, what);
   const elemType = elemTypeOf(code, what);
   if (!INPUT_TYPES.has(elemType)) unsupported(`${what} has element type ${elemType}`, "Let the input be float32.");
+  if (dims.length > MAX_RANK) unsupported(`${what} has ${dims.length} dimensions, more than ${MAX_RANK}`);
   const [batch, ...rest] = dims;
   if (dims.length === 0) unsupported(`${what} is a scalar`, "Give it a batch dimension: [1, 1].");
   if (typeof batch === "number" && batch !== 1) {

@@ -125,6 +125,9 @@ export function createBudget(maxElements: number): Budget {
   };
 }
 
+/** Far beyond any real tensor; what it bounds is the work on shapes. */
+export const MAX_RANK = 16;
+
 /** ONNX dims as a shape. @throws Refusal if one is negative or the size is beyond 2^40. */
 export function shapeOf(dims: readonly bigint[], what: string): number[] {
   const shape = dims.map((dim) => {
@@ -132,7 +135,7 @@ export function shapeOf(dims: readonly bigint[], what: string): number[] {
     if (dim >= 2n ** 40n) unsupported(`${what} has a dimension of ${dim}`);
     return Number(dim);
   });
-  if (shape.length > 16) unsupported(`${what} has ${shape.length} dimensions, more than 16`);
+  if (shape.length > MAX_RANK) unsupported(`${what} has ${shape.length} dimensions, more than ${MAX_RANK}`);
   if (!(sizeOf(shape) < 2 ** 40)) unsupported(`${what} has ${sizeOf(shape)} elements`);
   return shape;
 }

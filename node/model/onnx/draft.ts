@@ -23,7 +23,8 @@ export type Value = Constant | Activation;
 
 export interface Draft {
   readonly nodes: FloatNode[];
-  readonly names: Set<string>;
+  /** Names taken, each with the next number to make it unique by. */
+  readonly names: Map<string, number>;
   readonly budget: Budget;
   readonly notices: string[];
 }
@@ -33,8 +34,11 @@ export function emit(draft: Draft, node: FloatNode): FloatRef {
   if (node.shape.some((dim) => dim < 1)) malformed(`it yields an empty tensor, [${node.shape.join(", ")}]`);
   draft.budget(sizeOf(node.shape), `the tensor [${node.shape.join(", ")}]`);
   let name = node.name;
-  for (let i = 2; draft.names.has(name); i++) name = `${node.name}#${draft.names.size + i}`;
-  draft.names.add(name);
+  for (let next = draft.names.get(name); next !== undefined && draft.names.has(name); next++) {
+    name = `${node.name}#${next}`;
+    draft.names.set(node.name, next + 1);
+  }
+  draft.names.set(name, 2);
   return draft.nodes.push({ ...node, name }) - 1;
 }
 
@@ -105,9 +109,15 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
   });
 }
 
-/** The constant's values repeated to `shape`, which it must broadcast to. */
+function needSpread(from: Shape, to: Shape): void {
+  if (sameShape(broadcastShape(from, to), to)) return;
+  malformed(`[${from.join(", ")}] does not broadcast to [${to.join(", ")}]`);
+}
+
+/** The constant's values repeated to `shape`. @throws Refusal if they do not broadcast to it */
 export function spread(draft: Draft, constant: Constant, shape: Shape): Float64Array {
   if (sameShape(constant.shape, shape)) return constant.data;
+  needSpread(constant.shape, shape);
   draft.budget(sizeOf(shape), "a constant repeated to the shape it is used in");
   const own = stridesOf(constant.shape);
   const skip = shape.length - constant.shape.length;
@@ -120,6 +130,7 @@ export function spread(draft: Draft, constant: Constant, shape: Shape): Float64A
 
 /** A tensor repeated to `shape`: copies side by side cost nothing in a circuit. */
 export function spreadTensor(draft: Draft, name: string, value: Activation, shape: Shape): Activation {
+  needSpread(value.shape, shape);
   const lifted = [...new Array<number>(shape.length - value.shape.length).fill(1), ...value.shape];
   let result = reshape(draft, name, value, lifted);
   shape.forEach((dim, axis) => {

@@ -6,6 +6,7 @@ import {
   affine,
   broadcastShape,
   reshape,
+  sameShape,
   spread,
   spreadTensor,
   tensorOf,
@@ -39,7 +40,7 @@ function dense(site: Site, x: Activation, weights: Constant, bias?: Float64Array
   }
   const shape = x.shape.with(-1, outer);
   const data = finite(weights.data, "weights");
-  site.draft.budget(outer, "a bias");
+  site.draft.budget(outer + data.length, "its weights");
   const node = { op: "dense", x: x.ref, weights: data, bias: bias ?? new Float64Array(outer), shape, name: site.name };
   return tensorOf(site.draft, node as Parameters<typeof tensorOf>[1], x.type);
 }
@@ -128,7 +129,9 @@ function addC(site: Site, y: Activation, beta: number): Activation {
   const c = site.inputs[2];
   if (c === undefined || beta === 0) return y;
   needSameType(y, c);
-  if (broadcastShape(c.shape, y.shape).length !== 2) malformed("its input C is not a matrix");
+  if (!sameShape(broadcastShape(c.shape, y.shape), y.shape)) {
+    malformed(`its input C, [${c.shape.join(", ")}], does not broadcast to [${y.shape.join(", ")}]`);
+  }
   const name = `${site.name}/add`;
   if (c.kind === "constant") return affine(site.draft, name, y, 1, scaled(site, c, beta));
   const wide = spreadTensor(site.draft, `${name}/repeat`, c, y.shape);
@@ -155,7 +158,7 @@ function lowerConv(site: Site): Activation {
   }
   if (b !== undefined && (b.shape.length !== 1 || b.shape[0] !== maps)) malformed(`its bias is not ${maps} values`);
   const { pads, strides, dilations, out, kernel: size } = windowsOf(site, plane, kernel);
-  site.draft.budget(maps, "a bias");
+  site.draft.budget(maps + w.data.length, "its weights");
   const y = tensorOf(
     site.draft,
     {

@@ -3,7 +3,7 @@
 import { type FloatGraph, type FloatNode } from "../graph.ts";
 import { readAttributes } from "./attributes.ts";
 import { type CheckedModel, isDefaultDomain, titleOf } from "./check.ts";
-import { type Budget, readTensor } from "./constant.ts";
+import { type Budget, MAX_RANK, readTensor } from "./constant.ts";
 import { type Activation, type Draft, emit, reshape, type Value } from "./draft.ts";
 import type { Node } from "./gen/onnx_pb.ts";
 import { domainHint, hintFor, ruleFor } from "./ops.ts";
@@ -52,6 +52,7 @@ function lowerNode(node: Node, opset: number, values: Values, draft: Draft, prob
       );
     if (end !== undefined && rule.afterEnd !== true) refuseEnd();
     const value = rule.lower(site);
+    if (value.shape.length > MAX_RANK) unsupported(`it yields ${value.shape.length} dimensions, more than ${MAX_RANK}`);
     const moved = value.shape.length !== ended?.shape.length || value.shape.some((dim, i) => dim !== ended.shape[i]);
     if (end !== undefined && end.kind !== "argmax" && moved && node.opType !== "ArgMax") refuseEnd();
     return value;
@@ -80,7 +81,7 @@ function checkOutput(model: CheckedModel, output: Activation, draft: Draft): voi
 export function lower(model: CheckedModel, budget: Budget): FloatGraph {
   const problems: Problem[] = [];
   const nodes: FloatNode[] = [];
-  const draft: Draft = { nodes, names: new Set(), budget, notices: [...model.notices] };
+  const draft: Draft = { nodes, names: new Map(), budget, notices: [...model.notices] };
   const values: Values = new Map();
   const { name, shape, elemType } = model.input;
   const input = gather(problems, `input ${quote(name)}`, () => emit(draft, { op: "input", elemType, shape, name }));

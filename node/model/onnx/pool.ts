@@ -31,6 +31,7 @@ function wholePlane(plane: Plane): Windows {
 function maxPool(site: Site, plane: Plane, windows: Windows): Activation {
   const { kernel, strides, dilations, pads, out } = windows;
   const shape = [1, plane.x.shape[1] as number, ...out];
+  site.draft.budget(kernel[0] * kernel[1], "its window");
   const node = { op: "maxpool", x: plane.x.ref, kernel, strides, pads, dilations, shape, name: site.name } as const;
   return unlift(site, plane, tensorOf(site.draft, node, plane.x.type));
 }

@@ -33,6 +33,9 @@ export interface Problem {
   readonly mend?: string | undefined;
 }
 
+/** After this many problems the reader gives up: a hostile file can have millions. */
+const MOST_GATHERED = 1_000;
+
 /** Runs `action`; a Refusal becomes a problem and undefined, anything else passes through. */
 export function gather<T>(problems: Problem[], where: string, action: () => T): T | undefined {
   try {
@@ -40,6 +43,7 @@ export function gather<T>(problems: Problem[], where: string, action: () => T): 
   } catch (thrown) {
     if (!(thrown instanceof Refusal)) throw thrown;
     problems.push({ code: thrown.code, where, why: thrown.message, mend: thrown.mend });
+    if (problems.length >= MOST_GATHERED) throwIfAny(problems);
     return undefined;
   }
 }

@@ -15,12 +15,12 @@ import { parseOnnx } from "./wire.ts";
 export interface ReadPolicy {
   /** Of the file, and of its external data in all. */
   readonly maxBytes: number;
-  /** Of all constants and tensors that reading makes, 8 bytes each. */
+  /** Of all constants, weights and tensors that reading meets, 8 bytes each; time is bounded by it, too. */
   readonly maxElements: number;
   readonly maxNodes: number;
 }
 
-export const READ_POLICY: ReadPolicy = { maxBytes: 512 * 2 ** 20, maxElements: 2 ** 27, maxNodes: 100_000 };
+export const READ_POLICY: ReadPolicy = { maxBytes: 512 * 2 ** 20, maxElements: 2 ** 26, maxNodes: 100_000 };
 
 /**
  * Reads a model from bytes. `folder` is where its external data may lie, if anywhere.

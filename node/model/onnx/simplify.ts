@@ -13,10 +13,11 @@ import { convolve } from "../evaluate-float.ts";
 import type { FloatAffine, FloatConv, FloatDense, FloatGraph, FloatMaxPool, FloatNode } from "../graph.ts";
 import { permuted, sameShape } from "./draft.ts";
 import { type Problem, quote, throwIfAny } from "./problems.ts";
+import { tapsWithin } from "./window.ts";
 
 /** Two bits of the eight that a weight has. */
 const MAX_SPREAD = 4;
-/** Multiplications that one fold of a bias through a convolution may take (seconds); above it the map stays. */
+/** Multiplications that folding biases through convolutions may take in all (seconds); beyond it the maps stay. */
 const MAX_FOLD_WORK = 2 ** 31;
 
 type Linear = FloatDense | FloatConv;
@@ -36,6 +37,8 @@ function withInputs(node: FloatNode, to: (ref: number) => number): FloatNode {
 interface Work {
   readonly nodes: FloatNode[];
   readonly uses: number[];
+  /** What is left of MAX_FOLD_WORK. */
+  foldWork: number;
 }
 
 function retain(work: Work, node: FloatNode): void {
@@ -72,7 +75,11 @@ function sweep(graph: FloatGraph, nodes: readonly FloatNode[], output: number): 
 
 /** One pass: `rule` sees each live node; it returns what replaces it, or the ref that stands for it from then on. */
 function pass(graph: FloatGraph, rule: (node: FloatNode, work: Work, index: number) => FloatNode | number): FloatGraph {
-  const work: Work = { nodes: [...graph.nodes], uses: new Array<number>(graph.nodes.length).fill(0) };
+  const work: Work = {
+    nodes: [...graph.nodes],
+    uses: new Array<number>(graph.nodes.length).fill(0),
+    foldWork: MAX_FOLD_WORK,
+  };
   work.uses[graph.output] = 1;
   for (const node of graph.nodes) retain(work, node);
   const alias = graph.nodes.map((_, i) => i);
@@ -168,17 +175,11 @@ function mergePad(node: FloatNode, work: Work): FloatNode | number {
 
 /** Does each window of the pool hold an element that is not padding? */
 function windowsTouch(pool: FloatMaxPool, padded: Shape, pads: readonly number[]): boolean {
+  const windows = { ...pool, out: pool.shape.slice(2) as [number, number] };
   return ([0, 1] as const).every((axis) => {
-    const begin = (pads[2 + axis] as number) + pool.pads[axis];
+    const begin = pool.pads[axis] + (pads[2 + axis] as number);
     const end = pool.pads[axis] + (padded[2 + axis] as number) - (pads[6 + axis] as number);
-    for (let o = 0; o < (pool.shape[2 + axis] as number); o++) {
-      const taps = Array.from(
-        { length: pool.kernel[axis] },
-        (_, k) => o * pool.strides[axis] + k * pool.dilations[axis],
-      );
-      if (!taps.some((tap) => tap >= begin && tap < end)) return false;
-    }
-    return true;
+    return !tapsWithin(windows, axis, begin, end).includes(0);
   });
 }
 
@@ -258,7 +259,7 @@ function foldBefore(node: FloatNode, work: Work): FloatNode | number {
   if (node.op !== "dense" && node.op !== "conv") return node;
   const found = affineBefore(node, work);
   if (found === undefined) return node;
-  const folded = node.op === "dense" ? denseOf(node, found.at) : convOf(node, found.at);
+  const folded = node.op === "dense" ? denseOf(node, found.at) : convOf(node, found.at, work);
   if (folded === undefined) return node;
   const last = found.views.at(-1);
   if (last === undefined) return { ...folded, x: found.node.x };
@@ -284,18 +285,19 @@ function denseOf(node: FloatDense, at: FloatAffine): FloatDense | undefined {
   return { ...node, bias, weights: node.weights.map((w, i) => w * (factor[Math.floor(i / outer)] as number)) };
 }
 
-function convOf(node: FloatConv, at: FloatAffine): FloatConv | undefined {
+function convOf(node: FloatConv, at: FloatAffine, work: Work): FloatConv | undefined {
   const [maps, depth, kh, kw] = node.weightShape;
   const channels = depth * node.group;
   const factor = perChannel(at.factor, channels, sizeOf(at.shape));
-  const work = sizeOf(node.shape) * depth * kh * kw;
-  if (!foldable(factor) || work > MAX_FOLD_WORK) return undefined;
+  const multiplications = at.bias.every((b) => b === 0) ? 0 : sizeOf(node.shape) * depth * kh * kw;
+  if (!foldable(factor) || multiplications > work.foldWork) return undefined;
+  work.foldWork -= multiplications;
   const channelOf = (weight: number): number => {
     const m = Math.floor(weight / (depth * kh * kw));
     return Math.floor(m / (maps / node.group)) * depth + (Math.floor(weight / (kh * kw)) % depth);
   };
   const weights = node.weights.map((w, i) => w * (factor[channelOf(i)] as number));
-  if (at.bias.every((b) => b === 0)) return { ...node, weights };
+  if (multiplications === 0) return { ...node, weights };
   // Zero padding is zero behind the map, so the map's bias reaches border elements through fewer taps.
   const size = sizeOf(node.shape);
   const shift = at.bias.length === 1 ? new Float64Array(sizeOf(at.shape)).fill(at.bias[0] as number) : at.bias;

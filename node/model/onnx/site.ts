@@ -1,7 +1,7 @@
 // One ONNX node as its op's rule sees it: inputs resolved to values, attributes checked, and the questions that rules ask
 // of them. A rule refuses by unsupported() or malformed(); where it stands is added by the caller.
 import type { Attributes, AttributeRules } from "./attributes.ts";
-import { type Constant, type ElemType, isFloat } from "./constant.ts";
+import { type Constant, type ElemType, isFloat, MAX_RANK } from "./constant.ts";
 import type { Activation, Draft, Value } from "./draft.ts";
 import type { Tensor } from "./gen/onnx_pb.ts";
 import { malformed, unsupported } from "./problems.ts";
@@ -36,8 +36,15 @@ export function intOf(site: Site, name: string, fallback: number): number {
 
 export const floatOf = intOf;
 
+/** Lists of axes, sizes or pads, two per axis at most. */
+function needShort(list: ArrayLike<number>, what: string): void {
+  if (list.length > 2 * MAX_RANK) unsupported(`its ${what} are a list of ${list.length} numbers`);
+}
+
 export function intsOf(site: Site, name: string): readonly number[] | undefined {
-  return site.attributes.get(name) as readonly number[] | undefined;
+  const list = site.attributes.get(name) as readonly number[] | undefined;
+  if (list !== undefined) needShort(list, name);
+  return list;
 }
 
 export function stringOf(site: Site, name: string, fallback: string): string {
@@ -77,6 +84,7 @@ export function integersAt(site: Site, index: number, what: string): readonly nu
   const constant = optionalConstant(site, index, what);
   if (constant === undefined) return undefined;
   if (constant.shape.length > 1 || isFloat(constant.type)) malformed(`its ${what} is not a list of integers`);
+  needShort(constant.data, what);
   return Array.from(constant.data);
 }
 

@@ -111,6 +111,10 @@ export function windowsOf(site: Site, plane: Plane, kernel: readonly number[]): 
     const given: Pair = [pads[i] as number, pads[rank + i] as number];
     return alongAxis(dim, extent, strides[i] as number, same ? auto : given, ceil, site.op !== "Conv");
   });
+  site.draft.budget(
+    axes.reduce((sum, axis) => sum + axis.out, 0),
+    "the list of its windows",
+  );
   const whole = { out: 1, begin: 0, end: 0, declaredEnd: 0 };
   const [h, w] = (plane.flat ? [whole, ...axes] : axes) as [AxisWindows, AxisWindows];
   const pair = (list: readonly number[]): Pair => (plane.flat ? [1, ...list] : list) as unknown as Pair;
@@ -125,7 +129,12 @@ export function windowsOf(site: Site, plane: Plane, kernel: readonly number[]): 
 }
 
 /** How many of each window's taps lie in [from, to) of the padded axis; `axis` 0 is the height. */
-export function tapsWithin(windows: Windows, axis: 0 | 1, from: number, to: number): number[] {
+export function tapsWithin(
+  windows: Pick<Windows, "kernel" | "strides" | "dilations" | "out">,
+  axis: 0 | 1,
+  from: number,
+  to: number,
+): number[] {
   const [kernel, stride, dilation] = [windows.kernel[axis], windows.strides[axis], windows.dilations[axis]];
   return Array.from({ length: windows.out[axis] }, (_, o) => {
     const start = o * stride;

@@ -6,10 +6,10 @@ import { type Model, ModelSchema } from "./gen/onnx_pb.ts";
 
 /** Messages nested in messages; a plain model needs 7, and the decoder itself stops at 100. */
 const MAX_DEPTH = 64;
-/** An object each, some 100 bytes. */
-const MAX_MESSAGES = 4_000_000;
+/** An object each, some 500 bytes. */
+const MAX_MESSAGES = 1_000_000;
 /** Elements of float_data, int64_data and the like: JavaScript arrays, 8 to 40 bytes each. raw_data is not among them. */
-const MAX_LISTED = 2 ** 24;
+const MAX_LISTED = 2 ** 23;
 
 const VARINT = 0;
 const FIXED64 = 1;
