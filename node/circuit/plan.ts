@@ -115,7 +115,7 @@ export function planRescale(plan: Plan, node: RescaleNode, element: number): Res
  */
 function windowFor(lo: number, hi: number, first: number, last: number): { base: number; k: number; capped: boolean } {
   if (first < lo) {
-    const k = bitsFor(hi - lo);
+    const k = last > hi ? bitsFor(hi - lo) : MOST_BITS;
     return { base: lo, k, capped: last > hi && hi - lo + 1 !== 2 ** k };
   }
   if (last > hi) {
@@ -123,7 +123,7 @@ function windowFor(lo: number, hi: number, first: number, last: number): { base:
     return { base: hi + 1 - 2 ** k, k, capped: false };
   }
   const base = first < 0 ? -(2 ** bitsFor(-first - 1)) : 0; // few bases, so that elements share gadgets
-  return { base, k: bitsFor(last - base), capped: false };
+  return { base, k: MOST_BITS, capped: false };
 }
 
 export interface Interval {
