@@ -118,8 +118,7 @@ function border({ name, shape, type, exponent }: BorderTensor): Json {
 /** @throws NodeError "input" naming the member that is wrong */
 export function parseManifest(bytes: Uint8Array): Manifest {
   if (bytes.length > MAX_MANIFEST_BYTES) throw bad(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
-  const text = new TextDecoder().decode(bytes);
-  const top = members(parseJson(text), "the manifest", MEMBERS, ["key"]);
+  const top = members(parseJson(bytes), "the manifest", MEMBERS, ["key"]);
   if (top["format"] !== FORMAT) throw bad("is not of a Glassbox package");
   if (top["version"] !== VERSION) {
     throw bad(`is of version ${String(top["version"])}, and this tool reads version ${VERSION}`);
@@ -167,10 +166,12 @@ function bad(what: string, cause?: unknown): NodeError {
 }
 
 /** One spelling only: no repeated keys, no other order, nothing that a second parser could read otherwise. */
-function parseJson(text: string): unknown {
+function parseJson(bytes: Uint8Array): unknown {
   let value: Json;
   let again: string;
+  let text: string;
   try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     value = JSON.parse(text) as Json;
     again = canonicalJson(value);
   } catch (cause) {

@@ -1,0 +1,199 @@
+// The integer graph as bytes: every op goes there and back, and no damaged or forged file comes back as a graph.
+import { expect } from "chai";
+import type { Graph, Node, Op } from "../../../node/model/ir.ts";
+import { parseGraph, serializeGraph } from "../../../node/model/serialize.ts";
+import { refusalOf } from "../../support/keys.ts";
+
+const type = { bits: 8, signed: false } as const;
+const border = { name: "image", shape: [1, 2, 6, 6], type, exponent: 0 } as const;
+const floats = (n: number): Float64Array =>
+  Float64Array.from({ length: n }, (_, i) => (i % 2 ? -1 : 1) * (2 ** 40 + i));
+const ints = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => (i % 3) * 2 ** 29 - 2 ** 30);
+
+/** One node of every op; each reads an earlier one of a fitting shape. */
+const NODES: { readonly [K in Op]: Extract<Node, { op: K }> } = {
+  input: { op: "input", name: "image", shape: [1, 2, 6, 6], border },
+  conv: {
+    op: "conv",
+    name: "conv",
+    shape: [1, 4, 3, 2],
+    x: 0,
+    weights: ints(4 * 1 * 3 * 2),
+    weightShape: [4, 1, 3, 2],
+    bias: floats(4),
+    strides: [2, 3],
+    pads: [1, 0, 1, 1],
+    dilations: [1, 2],
+    group: 2,
+  },
+  rescale: {
+    op: "rescale",
+    name: "rescale",
+    shape: [1, 4, 3, 2],
+    x: 1,
+    multiplier: [1, 3, 5, 7],
+    shift: [4],
+    axis: 1,
+    lo: -128,
+    hi: 127,
+  },
+  maxpool: {
+    op: "maxpool",
+    name: "pool",
+    shape: [1, 4, 2, 1],
+    x: 2,
+    kernel: [2, 2],
+    strides: [1, 2],
+    pads: [0, 0, 0, 0],
+    dilations: [1, 1],
+  },
+  transpose: { op: "transpose", name: "turned", shape: [1, 2, 1, 4], x: 3, perm: [0, 2, 3, 1] },
+  reshape: { op: "reshape", name: "flat", shape: [1, 8], x: 4 },
+  dense: { op: "dense", name: "dense", shape: [1, 5], x: 5, weights: ints(40), bias: floats(5) },
+  affine: { op: "affine", name: "affine", shape: [1, 5], x: 6, factor: floats(5), bias: floats(1) },
+  sum: { op: "sum", name: "sum", shape: [1, 5], xs: [6, 7], factors: [2, -3] },
+  max: { op: "max", name: "max", shape: [1, 5], a: 7, b: 8 },
+  pad: { op: "pad", name: "pad", shape: [1, 8], x: 9, pads: [0, 1, 0, 2], value: -7 },
+  concat: { op: "concat", name: "concat", shape: [1, 13], xs: [9, 10], axis: 1 },
+  argmax: { op: "argmax", name: "argmax", shape: [1, 1], x: 11, axis: 1 },
+};
+const graph: Graph = {
+  nodes: Object.values(NODES),
+  input: 0,
+  output: { ref: 12, border: { name: "class", shape: [1, 1], type, exponent: 3 } },
+};
+const bytes = serializeGraph(graph);
+const length = Buffer.from(bytes).readUInt32LE(8);
+const json = () => JSON.parse(Buffer.from(bytes).toString("utf8", 12, 12 + length));
+/** The file with another description and the same weights. */
+function described(description: unknown, tail: Uint8Array = bytes.subarray(12 + length)): Uint8Array {
+  const text = Buffer.from(JSON.stringify(description));
+  const head = Buffer.from(bytes.subarray(0, 12));
+  head.writeUInt32LE(text.length, 8);
+  return new Uint8Array(Buffer.concat([head, text, tail]));
+}
+
+describe("the integer graph as bytes", () => {
+  it("comes back equal, whatever its ops", () => {
+    const back = parseGraph(bytes);
+    expect(back).to.deep.equal(graph);
+    expect(Buffer.from(serializeGraph(back)).equals(bytes)).to.equal(true);
+  });
+
+  it("does not depend on the order in which a node's members were written", () => {
+    const turned = graph.nodes.map((node) => Object.fromEntries(Object.entries(node).reverse()) as unknown as Node);
+    expect(Buffer.from(serializeGraph({ ...graph, nodes: turned })).equals(bytes)).to.equal(true);
+  });
+
+  it("reads from the middle of a larger buffer", () => {
+    const larger = Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(3)]);
+    expect(parseGraph(new Uint8Array(larger.buffer, larger.byteOffset + 3, bytes.length))).to.deep.equal(graph);
+  });
+
+  it("is refused at every length but its own", async () => {
+    for (let end = 0; end < bytes.length; end += end < 64 ? 1 : 7) {
+      expect((await refusalOf(() => parseGraph(bytes.subarray(0, end)))).code, `${end} bytes`).to.equal("input");
+    }
+    expect((await refusalOf(() => parseGraph(Uint8Array.from([...bytes, 0])))).message).to.match(/1 bytes too many/);
+  });
+
+  it("gives a graph or a refusal for every flipped byte of its head, never another error", async () => {
+    let refused = 0;
+    for (let at = 0; at < 12 + length; at++) {
+      const other = bytes.slice();
+      other[at] = (other[at] as number) ^ 0x11;
+      try {
+        parseGraph(other);
+      } catch (thrown) {
+        expect(await refusalOf(() => Promise.reject(thrown))).to.have.property("code", "input");
+        refused++;
+      }
+    }
+    expect(refused).to.be.above(length / 2);
+  });
+
+  it("is refused with a bias that is no integer below 2^53", async () => {
+    for (const value of [0.5, Number.NaN, Infinity, 2 ** 53]) {
+      const tail = Buffer.from(bytes.subarray(12 + length));
+      tail.writeDoubleLE(value, 4 * 24); // the convolution's bias follows its weights
+      expect((await refusalOf(() => parseGraph(described(json(), tail)))).message).to.match(/node 1: bias holds what/);
+    }
+  });
+
+  const index = (op: Op): number => graph.nodes.findIndex((node) => node.op === op);
+  const changes: readonly (readonly [Op, Record<string, unknown>, RegExp])[] = [
+    ["input", { op: "softmax" }, /unknown op/],
+    ["input", { op: "toString" }, /unknown op/],
+    ["input", { shape: [1, 2, 6, 7] }, /border has another shape/],
+    ["input", { border: { ...border, type: { bits: 12, signed: true } } }, /no integer type/],
+    ["input", { border: { ...border, exponent: 0.5 } }, /integer below/],
+    ["input", { extra: 1 }, /fields that input has not/],
+    ["conv", { x: 1 }, /reads node 1, which does not come before it/],
+    ["conv", { x: -1 }, /reads node -1/],
+    ["conv", { shape: [1, 4, 3, 3] }, /does not follow/],
+    ["conv", { group: 0 }, /malformed/],
+    ["conv", { group: 1 }, /groups do not divide/],
+    ["conv", { weightShape: [4, 1, 3] }, /malformed/],
+    ["conv", { strides: [0, 3] }, /does not follow/],
+    ["conv", { strides: [2] }, /does not follow/],
+    ["conv", { pads: [-1, 2, 3, 1] }, /does not follow/],
+    ["conv", { bias: 5 }, /./],
+    ["conv", { weights: 2 ** 30 }, /elements/],
+    ["conv", { weights: 0 }, /elements/],
+    ["rescale", { multiplier: [1, 0, 5, 7] }, /steps do not fit/],
+    ["rescale", { multiplier: [1, 3] }, /steps do not fit/],
+    ["rescale", { shift: [-1] }, /steps do not fit/],
+    ["rescale", { shift: [] }, /steps do not fit/],
+    ["rescale", { axis: 4 }, /does not follow/],
+    ["rescale", { lo: 128 }, /bounds are crossed/],
+    ["rescale", { hi: 1.5 }, /integer below/],
+    ["maxpool", { kernel: [2, 0] }, /does not follow/],
+    ["maxpool", { shape: [1, 4, 2, 2] }, /does not follow/],
+    ["transpose", { perm: [0, 1, 2, 2] }, /no permutation/],
+    ["transpose", { perm: [0, 1, 2] }, /no permutation/],
+    ["transpose", { perm: [0, 3, 2, 1] }, /does not follow/],
+    ["reshape", { shape: [1, 9] }, /does not follow/],
+    ["reshape", { shape: [-1, -8] }, /impossible shape/],
+    ["reshape", { shape: [2 ** 20, 2 ** 20] }, /impossible shape/],
+    ["dense", { shape: [1, 6] }, /weights do not fit/],
+    ["dense", { shape: [2, 5] }, /does not follow/],
+    ["affine", { shape: [1, 6] }, /does not follow/],
+    ["sum", { factors: [2] }, /does not follow/],
+    ["sum", { xs: [], factors: [] }, /empty/],
+    ["sum", { xs: [6, 5] }, /does not follow/],
+    ["max", { b: 5 }, /does not follow/],
+    ["pad", { pads: [0, 1, 0, 3] }, /does not follow/],
+    ["pad", { pads: [0, 4, 0, -1] }, /pads do not fit/],
+    ["concat", { axis: 0 }, /does not follow/],
+    ["concat", { axis: 2 }, /out of range/],
+    ["argmax", { axis: 0 }, /does not follow/],
+    ["argmax", { name: "image" }, /two nodes named/],
+    ["argmax", { name: "" }, /has no name/],
+  ];
+  for (const [op, change, pattern] of changes) {
+    it(`is refused with ${JSON.stringify(change)} in ${op}`, async () => {
+      const description = json();
+      Object.assign(description.nodes[index(op)], change);
+      const refusal = await refusalOf(() => parseGraph(described(description)));
+      expect(refusal.message).to.match(pattern);
+      expect(refusal.code).to.equal("input");
+    });
+  }
+
+  it("is refused with an output that is not there, a second input, no node or no list", async () => {
+    const wrong = (change: (description: ReturnType<typeof json>) => void) => {
+      const description = json();
+      change(description);
+      return refusalOf(() => parseGraph(described(description)));
+    };
+    expect((await wrong((d) => (d.output.ref = 13))).message).to.match(/reads node 13/);
+    expect((await wrong((d) => (d.output.ref = 11))).message).to.match(/output's shape/);
+    expect((await wrong((d) => delete d.output)).message).to.match(/not an object/);
+    expect((await wrong((d) => (d.nodes = []))).message).to.match(/has 0 nodes/);
+    expect((await wrong((d) => (d.nodes = {}))).message).to.match(/not a list/);
+    expect((await wrong((d) => d.nodes.splice(1, 0, { ...d.nodes[0], name: "second" }))).message).to.match(
+      /comes first/,
+    );
+    expect((await wrong((d) => d.nodes.shift())).message).to.match(/does not come before|comes first/);
+  });
+});
