@@ -44,56 +44,89 @@ export function rpcError(method: string, error: RpcError): NodeError {
 
 export function httpRpc(url: string, options: { readonly timeoutMs?: number } = {}): Rpc {
   const timeoutMs = options.timeoutMs ?? 30_000;
-  let name: string;
-  try {
-    name = new URL(url).host;
-  } catch (cause) {
-    throw new NodeError("input", "the RPC address is not a URL", {
-      mend: "Give one like http://127.0.0.1:8545.",
-      cause,
-    });
-  }
+  const { name, bare, headers } = endpointOf(url);
   let id = 0;
 
-  async function post(method: string, params: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
+  async function post(method: string, params: readonly unknown[], signal: AbortSignal | undefined): Promise<Answer> {
     const timeout = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(url, {
+    const response = await fetch(bare, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers,
       body: JSON.stringify({ jsonrpc: "2.0", id: ++id, method, params }),
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
     const text = await response.text();
-    if (!response.ok && !text.startsWith("{")) {
-      throw new NodeError("chain", `${method}: ${name} answered HTTP ${response.status}`, {
-        retry: response.status === 429 || response.status >= 500,
-        mend: "Check the endpoint's address, credentials and quota.",
-        facts: { method, status: response.status },
-      });
-    }
-    return JSON.parse(text);
+    const answer = parseAnswer(text);
+    if (answer !== undefined) return answer;
+    throw new NodeError("chain", `${method}: ${name} answered HTTP ${response.status} and no JSON-RPC`, {
+      retry: response.status === 429 || response.status >= 500,
+      mend: "Check the endpoint's address, credentials and quota.",
+      facts: { method, status: response.status },
+    });
   }
 
   return {
     name,
     async request(method, params, signal) {
-      throwIfAborted(signal);
-      let answer: { readonly result?: unknown; readonly error?: RpcError };
-      try {
-        answer = (await post(method, params, signal)) as typeof answer;
-      } catch (cause) {
+      for (let tries = 0; ; tries++) {
         throwIfAborted(signal);
-        if (cause instanceof NodeError) throw cause;
-        throw new NodeError("chain", `${method}: ${name} does not answer (${asNodeError(cause).message})`, {
-          retry: true,
-          mend: "Check that the endpoint is up and reachable from this machine.",
-          facts: { method },
-        });
+        let answer: Answer;
+        try {
+          answer = await post(method, params, signal);
+        } catch (cause) {
+          throwIfAborted(signal);
+          if (cause instanceof NodeError) throw cause;
+          // A kept connection that the server closed meanwhile fails at once; a fresh one deserves a try. Every call of ours
+          // may be made twice (see submit.ts for the one that writes).
+          if (tries === 0 && !isTimeout(cause)) continue;
+          throw new NodeError("chain", `${method}: ${name} does not answer (${whyOf(cause)})`, {
+            retry: true,
+            mend: "Check that the endpoint is up and reachable from this machine.",
+            facts: { method },
+          });
+        }
+        if (answer.error !== undefined) throw rpcError(method, answer.error);
+        return answer.result;
       }
-      if (answer.error !== undefined) throw rpcError(method, answer.error);
-      return answer.result;
     },
   };
+}
+
+interface Answer {
+  readonly result?: unknown;
+  readonly error?: RpcError;
+}
+
+function parseAnswer(text: string): Answer | undefined {
+  try {
+    const json = JSON.parse(text) as unknown;
+    return typeof json === "object" && json !== null && ("result" in json || "error" in json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
+
+/** fetch hides the system's reason one level down. */
+function whyOf(error: unknown): string {
+  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+  return typeof cause?.code === "string" ? cause.code : asNodeError(error).message;
+}
+
+/** fetch refuses credentials in an address; they go into a header. */
+function endpointOf(url: string): { name: string; bare: string; headers: Record<string, string> } {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (!URL.canParse(url)) {
+    throw new NodeError("input", "the RPC address is not a URL", { mend: "Give one like http://127.0.0.1:8545." });
+  }
+  const parsed = new URL(url);
+  if (parsed.username !== "" || parsed.password !== "") {
+    const pair = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
+    headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
+    parsed.username = parsed.password = "";
+  }
+  return { name: parsed.host, bare: parsed.href, headers };
 }
 
 /** An in-process EIP-1193 provider (an embedded chain) as an Rpc. */

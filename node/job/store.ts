@@ -95,6 +95,9 @@ async function openOn(db: Database, options: StoreOptions): Promise<Store> {
     schema: "glassbox_queue",
     schedule: false,
     useListenNotify: true,
+    // How often dead workers are looked for: on PostgreSQL a killed node's jobs go on after less than a minute.
+    superviseIntervalSeconds: 15,
+    monitorIntervalSeconds: 15,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   boss.on("error", (error) => log.error({ error: error.message }, "the queue had an error"));
@@ -102,7 +105,7 @@ async function openOn(db: Database, options: StoreOptions): Promise<Store> {
   await boss.start();
   for (const state of OPEN_STATES) {
     // exclusive: one message per job and version, waiting or at work. A worker that dies is noticed by its heartbeat.
-    const rules = { notify: true, heartbeatSeconds: 60, expireInSeconds: 86_399, retryLimit: 1_000_000, retryDelay: 1 };
+    const rules = { notify: true, heartbeatSeconds: 30, expireInSeconds: 86_399, retryLimit: 1_000_000, retryDelay: 1 };
     await boss.createQueue(queueOf(state), { policy: "exclusive", ...rules, deleteAfterSeconds: 3600 });
   }
   // The embedded database has one process, this one: whoever held a message is dead, and jobs are woken below.

@@ -1,7 +1,8 @@
 // A node in a process of its own, for tests that kill it: works until every request it sees is closed, then ends with 0.
-// Arguments: JSON of rpcUrl, coordinator, model, folder, startBlock, fault (a named point at which it kills itself hard).
+// Arguments: JSON of rpcUrl, coordinator, model, place, startBlock, fault (a named point at which it kills itself hard).
 import { connect } from "../../node/chain/client.ts";
 import type { Address, ModelId } from "../../node/core/domain.ts";
+import type { Place } from "../../node/job/database.ts";
 import { nodeOn } from "./chain.ts";
 import { memoryJournal } from "./fakes.ts";
 
@@ -9,7 +10,7 @@ export interface ChildOptions {
   readonly rpcUrl: string;
   readonly coordinator: Address;
   readonly model: ModelId;
-  readonly folder: string;
+  readonly place: Place;
   readonly startBlock: number;
   readonly fault: string | undefined;
 }
@@ -21,7 +22,7 @@ if (import.meta.main) {
   const node = await nodeOn(
     { client, model: options.model },
     {
-      place: { dir: options.folder },
+      place: options.place,
       startBlock: options.startBlock,
       log,
       fault: (point) => {

@@ -52,7 +52,13 @@ describe("a node that is killed", () => {
     staged = await stage(httpRpc(chain.url));
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-crash-"));
     const { coordinator } = staged.client;
-    options = { rpcUrl: chain.url, coordinator, model: staged.model, folder: path.join(folder, "jobs"), startBlock: 0 };
+    options = {
+      rpcUrl: chain.url,
+      coordinator,
+      model: staged.model,
+      place: { dir: path.join(folder, "jobs") },
+      startBlock: 0,
+    };
   });
   after(async () => {
     await chain.close();
@@ -75,7 +81,7 @@ describe("a node that is killed", () => {
     const logs = (await staged.rpc.request("eth_getLogs", [filter])) as { topics: string[] }[];
     expect(logs.map(({ topics }) => topics[1]).sort()).to.deep.equal(asked.map(({ id }) => id).sort());
 
-    const node = await nodeOn(staged, { place: { dir: options.folder } });
+    const node = await nodeOn(staged, { place: options.place });
     const jobs = await node.store.list();
     expect(jobs.map((job) => job.state === "closed" && job.reason.kind)).to.deep.equal(asked.map(() => "fulfilled"));
     await node.tick();
