@@ -1,4 +1,5 @@
 // Powers of two and bit counts from the bits of a float64, so that no result depends on a platform's log or pow.
+import { NodeError } from "../core/errors.ts";
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -9,9 +10,13 @@ export function exponentOf(x: number): number {
   return biased === 0 ? exponentOf(x * pow2(64)) - 64 : biased - 1023;
 }
 
-/** 2^k for -1022 <= k <= 1023. */
+/** 2^k. @throws NodeError "unsupported" unless -1022 <= k <= 1023 */
 export function pow2(k: number): number {
-  if (!Number.isInteger(k) || k < -1022 || k > 1023) throw new RangeError(`2^${k} is no normal float64`);
+  if (!Number.isInteger(k) || k < -1022 || k > 1023) {
+    throw new NodeError("unsupported", `a scale of 2^${k} is beyond float64`, {
+      mend: "The model's weights or its data are absurdly large or small; scale them.",
+    });
+  }
   view.setUint32(0, (k + 1023) << 20);
   view.setUint32(4, 0);
   return view.getFloat64(0);

@@ -1,6 +1,6 @@
 // The quantizer's last step: integers of the output's type at one power of two, which Solidity reads as fixed point.
 import { NodeError } from "../core/errors.ts";
-import { typeRange } from "../core/tensor.ts";
+import { typeName, typeRange } from "../core/tensor.ts";
 import type { BorderTensor, IntType } from "../core/tensor.ts";
 import { exponentFor, exponentOf, mantissaOf, pow2 } from "./binary.ts";
 import { rescale, scaleAt, shapeOf } from "./build.ts";
@@ -32,11 +32,13 @@ export function toOutput(
     return { value, border: { name, shape, type, exponent: 0 } };
   }
   const bounds = bench.bounds[value.ref] as { readonly lo: Float64Array; readonly hi: Float64Array };
-  let reach = 0;
-  bounds.lo.forEach((least, i) => {
+  let [least, most] = [Infinity, -Infinity];
+  bounds.lo.forEach((low, i) => {
     const unit = scaleAt(value, shapeOf(bench, value.ref), i);
-    reach = Math.max(reach, -Math.max(least * unit, lo), Math.min((bounds.hi[i] as number) * unit, hi));
+    least = Math.min(least, Math.max(low * unit, lo));
+    most = Math.max(most, Math.min((bounds.hi[i] as number) * unit, hi));
   });
+  const reach = Math.max(-least, most, 0);
   const seen = Math.max(Math.abs(observedOf(job, ref).lo), Math.abs(observedOf(job, ref).hi));
   const finest = Math.min(...Array.from(value.scale, (s) => exponentOf(s) + (mantissaOf(s) === 1 ? 0 : -8)));
   const exponentAt = (type: IntType): number =>
@@ -46,9 +48,11 @@ export function toOutput(
     type = { bits: 32, signed: true };
   }
   const exponent = outputSpec.exponent ?? exponentAt(type);
-  if (reach > typeRange(type).hi * pow2(exponent)) {
+  const [bottom, top] = [typeRange(type).lo * pow2(exponent), typeRange(type).hi * pow2(exponent)];
+  if (least < bottom || most > top) {
+    const declared = `${typeName(type)} * 2^${exponent}`;
     job.notices.push(
-      `the output may saturate: its static bound ${reach} exceeds ${typeRange(type).hi} * 2^${exponent}`,
+      `the output may saturate: it can reach ${least} to ${most}, and ${declared} ends at ${bottom} and ${top}`,
     );
   }
   const target = { bits: type.bits, signed: type.signed, lo, hi, common: true, exponent };

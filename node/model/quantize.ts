@@ -1,5 +1,6 @@
 // Float graph to integer graph: one rule per float op. Linear ops keep their wide accumulators as long as they can, since
 // linear costs nothing in the circuit; only a Relu, a wide input to weights, or the output pays for a rescale.
+import { NodeError } from "../core/errors.ts";
 import { sizeOf } from "../core/tensor.ts";
 import type { BorderTensor, Shape } from "../core/tensor.ts";
 import { pow2 } from "./binary.ts";
@@ -30,6 +31,12 @@ export function quantize(
   outputSpec: OutputSpec = {},
   widths: Widths = DEFAULT_WIDTHS,
 ): Quantized {
+  for (const [which, bits] of Object.entries(widths)) {
+    if (Number.isInteger(bits) && bits >= 2 && bits <= 16) continue;
+    throw new NodeError("usage", `${bits} bits for ${which} are not from 2 to 16`, {
+      mend: "Leave it out for the default.",
+    });
+  }
   const bench: Workbench = { nodes: [], bounds: [], values: [] };
   const job: Job = { float, observed, widths, input, outputSpec, bench, values: [], raw: new Set(), notices: [] };
   float.nodes.forEach((node, ref) => {

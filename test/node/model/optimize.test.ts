@@ -68,9 +68,10 @@ describe("optimization of the integer graph", () => {
   });
 
   it("does not pool first where windows overlap, where another reader needs the rescaled tensor, or across channels", () => {
-    const kept = (nodes: readonly Node[]): void =>
+    const kept = (nodes: readonly Node[]): void => {
       expect(opsOf(optimize(graphOf(nodes)).graph)).to.deep.equal(nodes.map(({ op }) => op));
-    kept([input, rescale(0, { shift: [3] }), pool(1, 3, 1, 2)]);
+    };
+    kept([input, rescale(0, { shift: [3], lo: 0, hi: 3 }), pool(1, 3, 1, 2)]);
     const both: Node = { op: "concat", name: "both", xs: [1, 1], axis: 1, shape: [1, 4, 4, 4] };
     const flat: Node = { op: "reshape", name: "flat", x: 2, shape: [1, 8] };
     const wide: Node = { op: "reshape", name: "wide", x: 3, shape: [1, 64] };

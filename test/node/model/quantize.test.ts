@@ -28,7 +28,7 @@ type NewNode = FloatNode extends infer N ? (N extends FloatNode ? Omit<N, "name"
 /** A float graph from nodes in order; the last is the output. */
 function floatGraph(shape: Shape, ...nodes: readonly NewNode[]): FloatGraph {
   const input: FloatNode = { op: "input", name: "x", shape, elemType: "float32" };
-  const named = nodes.map((node, k) => ({ ...node, name: `${k + 1}.${node.op}` }) as FloatNode);
+  const named = nodes.map((node, k) => ({ ...node, name: `${k + 1}.${node.op}` }));
   return { nodes: [input, ...named], input: 0, output: nodes.length, inputName: "x", outputName: "y", notices: [] };
 }
 
@@ -306,6 +306,8 @@ describe("the quantizer", () => {
     const { notices, graph } = quantized(float, { output: { type: { bits: 8, signed: true }, exponent: -6 } });
     expect(notices.join()).to.include("may saturate");
     expect(graph.output.border).to.deep.include({ type: { bits: 8, signed: true }, exponent: -6 });
+    const unsigned = quantized(float, { output: { type: { bits: 16, signed: false }, exponent: -6 } });
+    expect(unsigned.notices.join(), "below 0").to.include("may saturate");
     expect(quantized(float).notices).to.deep.equal([]);
   });
 
@@ -320,6 +322,13 @@ describe("the quantizer", () => {
       ({ layers }) => layers.find(({ op }) => op === "rescale")!.accumulatorBits!,
     );
     expect(bits[0]! > bits[1]! && bits[1]! > bits[2]!, bits.join()).to.equal(true);
+  });
+
+  it("refuses widths that are none", () => {
+    const float = floatGraph([1, 2], dense(R, 0, 2, 2));
+    for (const weights of [1, 17, 8.5])
+      expect(() => quantized(float, { widths: { weights } })).to.throw(NodeError, "from 2 to 16");
+    for (const weights of [2, 16]) quantized(float, { widths: { weights } });
   });
 
   it("refuses to calibrate on nothing, on samples of another size, and on what makes the model infinite", () => {
