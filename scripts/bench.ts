@@ -9,7 +9,15 @@ import { commit, load, machine } from "./bench/machine.ts";
 import { type Network, NETWORKS } from "./bench/networks.ts";
 import type { PhaseJob, PhaseReply } from "./bench/ports.ts";
 import { page } from "./bench/report.ts";
-import { barsOf, type NetworkResults, type Outcome, type Outcomes, type Results, spreadOf } from "./bench/results.ts";
+import {
+  barsOf,
+  type Level,
+  type NetworkResults,
+  type Outcome,
+  type Outcomes,
+  type Results,
+  spreadOf,
+} from "./bench/results.ts";
 
 const USAGE = `npm run bench -- [options]
   --only <name,...>  these networks only: ${NETWORKS.map(({ name }) => name).join(", ")}
@@ -127,16 +135,16 @@ async function bench(network: Network, work: string, runs: number): Promise<Netw
   const whole = ["key", "witness", "prove", "verify", ...(rapidsnark === undefined ? [] : ["rapidsnark"]), "gas"];
   const own = ["model", "circuit", ...(network.circuitOnly === true ? [] : whole)];
   const phases = await road(own, { ...base, folder: modelFolder }, runs);
-  const baseline =
+  const baseline = (level: Level): Promise<Outcomes> => {
+    const folder = path.join(work, name, `circom-${level}`);
+    return road(["circom", "key", "circom-witness", "prove"], { ...base, folder, level }, runs);
+  };
+  const baselines =
     network.noBaseline === undefined
-      ? await road(
-          ["circom", "key", "circom-witness", "prove"],
-          { ...base, folder: path.join(work, name, "baseline") },
-          runs,
-        )
-      : { circom: { reason: network.noBaseline } };
+      ? { O1: await baseline("O1"), O2: await baseline("O2") }
+      : { reason: network.noBaseline };
   fs.rmSync(path.join(work, name), { recursive: true, force: true });
-  return { name, title, phases, baseline };
+  return { name, title, phases, baselines };
 }
 
 function progress(text: string): void {

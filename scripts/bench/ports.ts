@@ -1,6 +1,7 @@
 // What bench.ts and the processes of its phases say to each other, and the files that phases leave for later ones.
 import { performance } from "node:perf_hooks";
 import path from "node:path";
+import type { Level } from "./results.ts";
 
 export interface PhaseJob {
   readonly phase: string;
@@ -9,6 +10,8 @@ export interface PhaseJob {
   readonly folder: string;
   /** Where the network's own files are: the model and its input. */
   readonly modelFolder: string;
+  /** Of the baseline. */
+  readonly level?: Level;
   /** Path of rapidsnark's `prover`. */
   readonly rapidsnark?: string;
 }

@@ -1,6 +1,7 @@
 // bench/README.md, from the results alone: the whole page, so that no figure on it is written by hand.
 import {
   type Bar,
+  LEVELS,
   measured,
   type NetworkResults,
   type Outcome,
@@ -90,12 +91,13 @@ ${notes(networks.map(({ title, phases }) => [title, phases]))}
 ## Against circom2 and snarkjs
 
 The same network in the usual way, in the same run: one circom program (what \`glassbox export-circom\` writes: the same gadgets,
-the weights as constants) compiled as a whole by circom2 at its default level, the witness by circom's own program, the proof by
-snarkjs. The baseline's key is a development key of ours for its .r1cs, since \`powersoftau\` and \`zkey new\` take minutes and would
-say nothing about the proof. The ratio is Glassbox to baseline: below 1 is less.
+the weights as constants) compiled as a whole by circom2, the witness by circom's own program, the proof by snarkjs. \`--O1\` is
+circom's default; \`--O2\` has fewer rows and denser ones, and takes longer to compile. The baseline's key is a development key of
+ours for its .r1cs, since \`powersoftau\` and \`zkey new\` take minutes and would say nothing about the proof. Ratios are Glassbox
+to baseline: below 1 is less.
 
-${table(["network", "", "Glassbox", "circom2 + snarkjs", "ratio"], networks.flatMap(versusRows))}
-${notes(networks.map(({ title, baseline }) => [title, baseline]))}
+${table(["network", "", "Glassbox", ...LEVELS.flatMap((level) => [`circom --${level}`, "ratio"])], networks.flatMap(versusRows))}
+${notes(networks.flatMap(baselineNotes))}
 ## How to read it
 
 - **cold**: the first call in a fresh process, after its modules are loaded; for a snarkjs proof also the start of the prover's
@@ -140,14 +142,22 @@ function ownRows(networks: readonly NetworkResults[]): string[][] {
   );
 }
 
-function versusRows({ title, phases, baseline }: NetworkResults): string[][] {
-  if (Object.values(baseline).every((outcome) => measured(outcome) === undefined)) return [];
+function versusRows({ title, phases, baselines }: NetworkResults): string[][] {
+  if ("reason" in baselines) return [];
   return VERSUS.map(({ what, ours, theirs, kind }) => {
-    const [mine, other] = [valueOf(phases, kind, ours), valueOf(baseline, kind, theirs)];
+    const mine = valueOf(phases, kind, ours);
     const show = (value: number | undefined): string => (value === undefined ? "-" : SHOW[kind](value));
-    const ratio = mine === undefined || other === undefined || other === 0 ? "-" : ratioText(mine / other);
-    return [title, what, show(mine), show(other), ratio];
+    const others = LEVELS.flatMap((level) => {
+      const other = valueOf(baselines[level], kind, theirs);
+      return [show(other), mine === undefined || other === undefined ? "-" : ratioText(mine / other)];
+    });
+    return [title, what, show(mine), ...others];
   });
+}
+
+function baselineNotes({ title, baselines }: NetworkResults): (readonly [string, Outcomes])[] {
+  if ("reason" in baselines) return [[title, { "circom2 + snarkjs": baselines }]];
+  return LEVELS.map((level) => [`${title}, --${level}`, baselines[level]]);
 }
 
 function valueOf(outcomes: Outcomes, kind: Versus["kind"], [phase, name]: readonly [string, string]) {

@@ -29,8 +29,8 @@ export interface NetworkResults {
   readonly name: string;
   readonly title: string;
   readonly phases: Outcomes;
-  /** The same network through circom2 and snarkjs. */
-  readonly baseline: Outcomes;
+  /** The same network through circom2 and snarkjs, at each of LEVELS; or why not. */
+  readonly baselines: Readonly<Record<Level, Outcomes>> | NotMeasured;
 }
 
 export interface Machine {
@@ -52,6 +52,10 @@ export interface Results {
   readonly networks: readonly NetworkResults[];
   readonly bars: readonly Bar[];
 }
+
+/** circom's levels of simplification: its default, and the one that eliminates linear rows. */
+export const LEVELS = ["O1", "O2"] as const;
+export type Level = (typeof LEVELS)[number];
 
 export type Verdict = "met" | "missed" | "not measured";
 
