@@ -70,43 +70,49 @@ function pooling(job: Job, node: FloatConv): { readonly x: Value; readonly weigh
   return x.scale.length === 1 || depthwise ? { x, weight } : undefined;
 }
 
-/** Factors that vary along one axis at most go into the scale; a bias is then exact to 2^-14 of the tensor's reach. */
+/** Factors that vary along one axis at most go into the scale, others become coefficients. */
 export function affine(job: Job, node: FloatOf<"affine">): Value {
-  const { bench } = job;
-  const x = valueOf(job, node.x);
-  const size = sizeOf(node.shape);
+  return affineByScale(job, node) ?? affineByCoefficients(job, node);
+}
+
+/** What a factor that only moved the scale would leave to its bias: more bits are better spent on coefficients. */
+const MOST_BIAS = 2 ** 40;
+
+/** y = +-2^k * x + bias at a scale of its own; the bias is exact to 2^-14 of the tensor's reach. */
+function affineByScale({ bench, values }: Job, node: FloatOf<"affine">): Value | undefined {
+  const x = values[node.x] as Value;
   const factorAt = (i: number): number => node.factor[node.factor.length === 1 ? 0 : i] as number;
-  const biasAt = (i: number): number => node.bias[node.bias.length === 1 ? 0 : i] as number;
   const along = node.factor.every((f) => f !== 0) ? factorsAlong(x, node.shape, factorAt) : undefined;
-  if (along !== undefined) {
-    const biased = node.bias.some((b) => b !== 0);
-    if (!biased && along.factors.every((f) => f > 0)) return { ref: x.ref, scale: along.scale, axis: along.axis };
-    const finer = biased ? Math.max(0, 14 - exponentOf(Math.max(1, reachOf(bench, x)))) : 0;
-    const scale = along.scale.map((s) => s / 2 ** finer);
-    const value = { ref: x.ref, scale, axis: along.axis };
-    const factor = Float64Array.from({ length: size }, (_, i) => Math.sign(factorAt(i)) * 2 ** finer);
-    const bias = Float64Array.from({ length: size }, (_, i) =>
-      Math.floor(biasAt(i) / scaleAt(value, node.shape, i) + 0.5),
-    );
-    if (bias.every((b) => Math.abs(b) < 2 ** 40)) {
-      return add(
-        bench,
-        node.name,
-        { op: "affine", x: x.ref, shape: node.shape, factor: short(factor), bias: short(bias) },
-        scale,
-        along.axis,
-      );
-    }
-  }
-  const flat = level(bench, x);
-  const reals = Array.from({ length: node.factor.length }, (_, i) => factorAt(i) * (flat.scale[0] as number));
-  const heaviest = (values: Iterable<number>): number =>
-    [...values].reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  if (along === undefined) return undefined;
+  const { axis, factors } = along;
+  const biased = node.bias.some((b) => b !== 0);
+  if (!biased && factors.every((f) => f > 0)) return { ref: x.ref, scale: along.scale, axis };
+  const finer = biased ? Math.max(0, 14 - exponentOf(Math.max(1, reachOf(bench, x)))) : 0;
+  const scale = along.scale.map((s) => s / 2 ** finer);
+  const { op, shape, name } = node;
+  const full = new Float64Array(sizeOf(shape));
+  const factor = short(full.map((_, i) => Math.sign(factorAt(i)) * 2 ** finer));
+  const bias = short(
+    full.map((_, i) => {
+      const real = node.bias[node.bias.length === 1 ? 0 : i] as number;
+      return Math.floor(real / scaleAt({ ref: x.ref, scale, axis }, shape, i) + 0.5);
+    }),
+  );
+  if (bias.some((b) => Math.abs(b) > MOST_BIAS)) return undefined;
+  return add(bench, name, { op, x: x.ref, shape, factor, bias }, scale, axis);
+}
+
+/** y = (n * x + m) * unit: the largest factor has 12 bits, unless the largest bias would then have more than 40. */
+function affineByCoefficients({ bench, values }: Job, node: FloatOf<"affine">): Value {
+  const x = level(bench, values[node.x] as Value);
+  const reals = node.factor.map((f) => f * (x.scale[0] as number));
+  const heaviest = (list: Float64Array): number => list.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
   const widest = Math.max(heaviest(reals), heaviest(node.bias) / 2 ** 28);
   const unit = widest === 0 ? 1 : pow2(exponentOf(widest) - 11);
   const round = (real: number): number => Math.floor(real / unit + 0.5);
-  const [factor, bias] = [Float64Array.from(reals, round), node.bias.map(round)];
-  return add(bench, node.name, { op: "affine", x: flat.ref, shape: node.shape, factor, bias }, Float64Array.of(unit));
+  const { op, shape, name } = node;
+  const whole = { op, x: x.ref, shape, factor: reals.map(round), bias: node.bias.map(round) };
+  return add(bench, name, whole, Float64Array.of(unit));
 }
 
 /** One value stands for many equal ones. */

@@ -1,5 +1,6 @@
 // The quantized ONNX file in onnxruntime against the reference evaluator: the same bits, whatever the optimizer or the number
 // of threads, in float32 where that is certified and in float64 where not.
+import fs from "node:fs";
 import { fromBinary } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { InferenceSession, Tensor } from "onnxruntime-node";
@@ -187,6 +188,8 @@ describe("the quantized ONNX file", () => {
       ["glassbox.input", "int16 * 2^0"],
       ["glassbox.output", "int8 * 2^0"],
     ]);
+    const { version } = JSON.parse(fs.readFileSync("package.json", "utf8")) as { version: string };
+    expect([model.producerName, model.producerVersion]).to.deep.equal(["glassbox", version]);
     const outputs = model.graph!.node.flatMap(({ output }) => output);
     expect(new Set(outputs).size).to.equal(outputs.length);
     expect(new Set(model.graph!.node.map(({ domain }) => domain))).to.deep.equal(new Set([""]));
