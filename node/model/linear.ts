@@ -75,7 +75,7 @@ export function affine(job: Job, node: FloatOf<"affine">): Value {
   return affineByScale(job, node) ?? affineByCoefficients(job, node);
 }
 
-/** What a factor that only moved the scale would leave to its bias: more bits are better spent on coefficients. */
+/** A larger bias than this would make the accumulators wider than coefficients do. */
 const MOST_BIAS = 2 ** 40;
 
 /** y = +-2^k * x + bias at a scale of its own; the bias is exact to 2^-14 of the tensor's reach. */
