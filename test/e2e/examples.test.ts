@@ -1,0 +1,87 @@
+// The example models, whole: how much the integer model loses, that every rung agrees, that compiling again gives the same
+// bytes, and what they cost.
+import { expect } from "chai";
+import fs from "node:fs";
+import { openModel } from "../../node/app/model.ts";
+import { typeRange, sizeOf } from "../../node/core/tensor.ts";
+import { toIntegers } from "../../node/model/border.ts";
+import { readDataset } from "../../node/model/dataset.ts";
+import { mulberry32 } from "../../node/model/random.ts";
+import { snarkjsProver } from "../../node/proof/prover.ts";
+import { agree } from "../support/agree.ts";
+import { compiledExample, EXAMPLES } from "../support/packages.ts";
+
+const SNAPSHOT = "test/vectors/examples.json";
+const SEED = 20261121;
+
+describe("example models", function () {
+  this.timeout(300_000);
+  const snapshot: Record<string, unknown> = {};
+
+  for (const name of EXAMPLES) {
+    it(`${name} loses at most half a point of held-out accuracy to integers`, async () => {
+      const { accuracy } = await compiledExample(name, { keys: false });
+      const { samples, right } = accuracy;
+      expect(right, "labelled held-out samples").to.not.equal(undefined);
+      const { float, integer } = right as { float: number; integer: number };
+      expect((100 * (float - integer)) / samples).to.be.at.most(0.5);
+      if (name === "digits-cnn") expect(float / samples).to.be.at.least(0.97);
+    });
+
+    it(`${name}: onnxruntime, integer graph and witness agree bit for bit on all held-out inputs and on random ones`, async () => {
+      const { package: pack } = await compiledExample(name, { keys: false });
+      const model = await openModel(pack.folder, { keys: false });
+      try {
+        const data = await readDataset(`models/${name}/test.npz`, model.input.shape);
+        const random = mulberry32(SEED);
+        const { lo, hi } = typeRange(model.input.type);
+        const drawn = Array.from({ length: 100 }, () =>
+          Float64Array.from({ length: sizeOf(model.input.shape) }, () => lo + Math.floor(random() * (hi - lo + 1))),
+        );
+        const borders = [lo, hi].map((value) => new Float64Array(sizeOf(model.input.shape)).fill(value));
+        const held = data.samples.map((sample) => toIntegers(model.input, sample));
+        await agree(model, [...held, ...drawn, ...borders], { upTo: "witness" });
+      } finally {
+        await model.close();
+      }
+    });
+
+    it(`${name} compiles to the same bytes twice, and to those of the snapshot`, async () => {
+      const [a, b] = [
+        await compiledExample(name, { keys: false }),
+        await compiledExample(name, { keys: false, variant: "-again" }),
+      ];
+      expect(b.package.digest).to.equal(a.package.digest);
+      const { files, circuit } = a.package.manifest;
+      snapshot[name] = {
+        quantized: files.quantized?.sha256,
+        circuit: files.circuit?.sha256,
+        manifest: a.package.digest,
+        constraints: circuit.constraints,
+        claimConstraints: circuit.claimConstraints,
+        domain: circuit.domain,
+      };
+      if (process.env["UPDATE_SNAPSHOTS"] === "1") return;
+      const kept = JSON.parse(fs.readFileSync(SNAPSHOT, "utf8")) as Record<string, unknown>;
+      expect(snapshot[name], "UPDATE_SNAPSHOTS=1 accepts a wanted change").to.deep.equal(kept[name]);
+    });
+  }
+
+  after(() => {
+    if (process.env["UPDATE_SNAPSHOTS"] === "1") fs.writeFileSync(SNAPSHOT, `${JSON.stringify(snapshot, null, 2)}\n`);
+  });
+
+  it("digits-mlp proves what onnxruntime computed, and nothing one bit beside it", async () => {
+    const { package: pack } = await compiledExample("digits-mlp", { keys: true });
+    const model = await openModel(pack.folder, { keys: true });
+    const prover = snarkjsProver();
+    try {
+      const data = await readDataset("models/digits-mlp/test.npz", model.input.shape);
+      const inputs = [0, 1].map((i) => toIntegers(model.input, data.samples[i] as Float64Array));
+      await agree(model, inputs, { upTo: "proof", prover });
+    } finally {
+      await prover.close();
+      await model.close();
+    }
+  });
+});

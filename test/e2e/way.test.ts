@@ -1,0 +1,182 @@
+// The straight way with a real proof, on every EVM there is: a compiled model is registered, asked, run, proven, submitted,
+// verified and stored by the real node on EDR and (where present) anvil; then every transaction of the EDR chain is replayed
+// on @ethereumjs/vm, an implementation that shares no code with them. And what an auditor must notice, he notices.
+import { expect } from "chai";
+import { JsonRpcProvider } from "ethers";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { type AuditReport, audit } from "../../node/audit/audit.ts";
+import { requantizer } from "../../node/app/cli/audit.ts";
+import { registerModel } from "../../node/app/cli/register.ts";
+import { awaitResult } from "../../node/app/cli/request.ts";
+import { loadConfig } from "../../node/app/config.ts";
+import { startNode } from "../../node/app/daemon.ts";
+import { inputOf, openModel, servedPackage } from "../../node/app/model.ts";
+import { silentLog, systemClock } from "../../node/app/observe.ts";
+import { type ChainClient, connect } from "../../node/chain/client.ts";
+import { coordinatorAbi } from "../../node/chain/codec.ts";
+import { httpRpc } from "../../node/chain/rpc.ts";
+import { deploy, request, type Wait } from "../../node/chain/write.ts";
+import { Evidence, type RequestId } from "../../node/core/domain.ts";
+import { snarkjsProver } from "../../node/proof/prover.ts";
+import { type ChainKind, type LocalChain, startChain } from "../../scripts/localchain.ts";
+import { artifact, senderOf, WALLETS } from "../support/chain.ts";
+import { replay } from "../support/evm.ts";
+import { compiledExample } from "../support/packages.ts";
+
+const NAME = "digits-mlp";
+const CALIBRATION = `models/${NAME}/calibration.npz`;
+
+interface Way {
+  readonly chain: LocalChain;
+  readonly client: ChainClient;
+  readonly request: RequestId;
+  readonly fromBlock: number;
+  readonly folder: string;
+  readonly statement: string;
+}
+
+async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
+  const rpc = httpRpc(chain.rpcUrl);
+  const { package: pack } = await compiledExample(NAME, { keys: true });
+  const waits = await Promise.all(
+    WALLETS.slice(0, 2).map(async (wallet): Promise<Wait> => ({
+      sender: await senderOf(rpc, wallet),
+      clock: systemClock,
+      pollMs: 20,
+    })),
+  );
+  const [publisher, requester] = waits as [Wait, Wait];
+  const deployed = await deploy(
+    { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") },
+    publisher,
+  );
+  const client = await connect({ rpc, coordinator: deployed.coordinator });
+  const model = await openModel(pack.folder, { keys: true });
+  const prover = snarkjsProver();
+  const silent = <T>(
+    _: string,
+    work: (call: { signal: AbortSignal; onProgress: () => void }) => Promise<T>,
+  ): Promise<T> => work({ signal: new AbortController().signal, onProgress: () => undefined });
+  const sample = await inputOf(model.input, `${CALIBRATION}#0`, (file) => file);
+  const { id } = await registerModel(model, sample.bytes, client, publisher, prover, "", silent);
+  await prover.close();
+  const asked = await inputOf(model.input, `models/${NAME}/test.npz#3`, (file) => file);
+  await model.close();
+
+  const keyFile = path.join(dataDir, "prover.key");
+  fs.writeFileSync(keyFile, (WALLETS[2] as (typeof WALLETS)[number]).privateKey, { mode: 0o600 });
+  const over = {
+    dataDir,
+    rpcUrl: chain.rpcUrl,
+    coordinator: deployed.coordinator,
+    confirmations: 0,
+    packages: [pack.folder],
+    keyFile,
+    pollSeconds: 0.05,
+    proofSeconds: 10,
+  };
+  const node = await startNode(loadConfig({ env: {}, cwd: dataDir, over }), {
+    packages: [await servedPackage(pack.folder)],
+    log: silentLog,
+  });
+  try {
+    const { time } = await client.head();
+    const question = {
+      model: id,
+      input: asked.bytes,
+      deadline: time + 3600,
+      requiredEvidence: Evidence.zk,
+      allowDevelopmentKeys: true,
+      fee: 12345n,
+    };
+    const { seen } = await request(client, question, "only", requester);
+    await awaitResult(client, seen.id, { clock: systemClock, pollMs: 20, signal: AbortSignal.timeout(60_000) });
+    const statement = fs.readFileSync(path.join(dataDir, "environment.json"), "utf8");
+    return { chain, client, request: seen.id, fromBlock: deployed.block, folder: pack.folder, statement };
+  } finally {
+    await node.stop();
+  }
+}
+
+const outcomes = (report: AuditReport): Record<string, string> =>
+  Object.fromEntries(report.checks.map(({ name, outcome }) => [name, outcome]));
+
+for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
+  describe(`the straight way on ${kind}`, function () {
+    this.timeout(180_000);
+    let way: Way;
+    let dataDir: string;
+
+    before(async function () {
+      const chain = await startChain(kind).catch((error: unknown) => {
+        if (kind === "edr") throw error;
+      });
+      if (chain === undefined) return this.skip(); // anvil is an optional package, for Linux on x64 only
+      dataDir = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-way-"));
+      way = await goTheWay(chain, dataDir);
+    });
+    after(async () => {
+      await way?.chain.stop();
+      if (dataDir !== undefined) fs.rmSync(dataDir, { recursive: true, force: true });
+    });
+
+    it("ends with a verified result, credited to the prover, marked as of a development key", async () => {
+      const { client, request: id } = way;
+      const result = await client.result(id);
+      expect(result?.prover).to.equal((WALLETS[2] as (typeof WALLETS)[number]).address);
+      expect(result?.evidence).to.equal(Evidence.zk | Evidence.developmentKey);
+      expect(await client.credit(result?.prover as never)).to.equal(12345n);
+    });
+
+    it("passes an audit that derives model, circuit and key again and runs the model", async () => {
+      const report = await audit({ ...way, requantize: requantizer(CALIBRATION) });
+      const { "attested hardware": attested, ...others } = outcomes(report);
+      expect(attested).to.equal("absent");
+      expect([...new Set(Object.values(others))], JSON.stringify(report.checks)).to.deep.equal(["ok"]);
+      expect(Object.keys(others)).to.have.length(13);
+      expect(report.passed).to.equal(true);
+      expect(report.answers.model).to.contain("DEVELOPMENT key");
+      expect(report.answers.environment).to.contain("no attested hardware");
+    });
+
+    it("says what an audit without package and statement could not check", async () => {
+      const { client, request: id, fromBlock } = way;
+      const report = await audit({ client, request: id, fromBlock });
+      expect(outcomes(report)).to.include({
+        package: "absent",
+        "environment statement": "absent",
+        "model run again": "absent",
+        proof: "ok",
+      });
+      expect(report.passed).to.equal(true);
+    });
+
+    if (kind === "anvil") return;
+
+    it("fails the audit of another model's package, of another statement and of other calibration data", async () => {
+      const other = await compiledExample("breast-cancer-mlp", { keys: true });
+      const swapped = await audit({ ...way, folder: other.package.folder });
+      expect(swapped.passed).to.equal(false);
+      expect(outcomes(swapped)).to.include({ package: "failed", "circuit derived again": "failed", proof: "ok" });
+      const restated = await audit({ ...way, statement: `${way.statement} ` });
+      expect(outcomes(restated)["environment statement"]).to.equal("failed");
+      expect(restated.passed).to.equal(false);
+      const recalibrated = await audit({ ...way, requantize: requantizer(`models/${NAME}/test.npz`) });
+      expect(outcomes(recalibrated)["quantization done again"]).to.equal("failed");
+    });
+
+    it("is the same, transaction by transaction, on an EVM that shares no code", async () => {
+      const provider = new JsonRpcProvider(way.chain.rpcUrl);
+      const { here, there, call } = await replay(provider);
+      expect(there).to.deep.equal(here);
+      expect(here.filter(({ succeeded }) => succeeded)).to.have.length.of.at.least(6);
+      const data = coordinatorAbi.encodeFunctionData("result", [way.request]);
+      const answer = await call(way.client.coordinator, data);
+      expect(answer.reverted).to.equal(false);
+      expect(answer.data).to.equal(await provider.call({ to: way.client.coordinator, data }));
+      provider.destroy();
+    });
+  });
+}
