@@ -14,7 +14,7 @@ interface Field<T> {
   readonly form: string;
   readonly about: string;
   /** As it would be written in the file. Without one, and without `optional`, the field is required. */
-  readonly fallback?: unknown;
+  readonly fallback?: string | number;
   readonly optional?: true;
   /** Kept out of logs. */
   readonly secret?: true;

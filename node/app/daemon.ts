@@ -5,7 +5,7 @@ import path from "node:path";
 import type { Hex } from "../core/domain.ts";
 import { asNodeError, NodeError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
-import { checkFunds, type EngineOptions, type EngineStatus } from "../job/engine.ts";
+import type { EngineOptions, EngineStatus } from "../job/engine.ts";
 import { type Config, secretsOf } from "./config.ts";
 import { openLog, systemClock } from "./observe.ts";
 import { type Package, type Wired, wire } from "./wiring.ts";
@@ -55,14 +55,13 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
       ...(options.onStored === undefined ? {} : { onStored: options.onStored }),
       ...(options.fault === undefined ? {} : { fault: options.fault }),
     });
-    const { engine, client, environment } = wired;
+    const { engine, client, environment, funds } = wired;
     fs.writeFileSync(path.join(config.dataDir, "environment.json"), environment.text);
     const { address: prover } = engine.sender;
-    const wei = await checkFunds(client, prover, signal);
     await engine.start();
     const names = packages.map(({ name }) => name);
     const { chainId: chain, coordinator } = client;
-    log.info({ chain, coordinator, prover, wei, environment: environment.digest, packages: names }, "the node runs");
+    log.info({ chain, coordinator, prover, funds, environment: environment.digest, packages: names }, "the node runs");
     const ended = engine.run(stopping.signal);
     ended.catch((error: unknown) => log.error({ error: asNodeError(error).message }, "the node cannot go on"));
     const { close } = wired;

@@ -5,13 +5,9 @@ import type { Clock, Log, LogFields } from "../core/ports.ts";
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      try {
-        throwIfAborted(signal);
-      } catch (error) {
-        return reject(error as Error);
-      }
+  async sleep(ms, signal) {
+    throwIfAborted(signal);
+    await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => {
         clearTimeout(timer);
         reject(new NodeError("aborted", "stopped on request", { cause: signal?.reason }));
@@ -21,7 +17,8 @@ export const systemClock: Clock = {
         resolve();
       }, ms);
       signal?.addEventListener("abort", onAbort, { once: true });
-    }),
+    });
+  },
 };
 
 export const silentLog: Log = {

@@ -3,20 +3,18 @@
 import path from "node:path";
 import { claimWords, sponge } from "../circuit/claim.ts";
 import { type MakeWitness, prepareWitness } from "../circuit/witness.ts";
-import { connect } from "../chain/client.ts";
+import { type ChainClient, connect } from "../chain/client.ts";
 import { openKey } from "../chain/keys.ts";
-import { Evidence, type ModelId } from "../core/domain.ts";
+import { type Address, Evidence, type ModelId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { R } from "../core/field.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import { byteLength, decodeInts, encodeInts, fingerprint } from "../core/tensor.ts";
 import { type Engine, type EngineOptions, openEngine } from "../job/engine.ts";
 import { exponentialBackoff, type Infer, type Models, type Proving, type ServedModel } from "../job/ports.ts";
-import type { Graph } from "../model/ir.ts";
-import { nodeAt } from "../model/ir.ts";
+import { type Graph, nodeAt } from "../model/ir.ts";
 import { openRunner, type Runner } from "../model/run.ts";
 import { openProver, type Prover } from "../proof/prover.ts";
-import type { ChainClient } from "../chain/client.ts";
 import type { Config } from "./config.ts";
 import { type Environment, statement } from "./environment.ts";
 
@@ -51,7 +49,9 @@ export interface Wired {
   readonly engine: Engine;
   readonly client: ChainClient;
   readonly environment: Environment;
-  close(): Promise<void>;
+  /** Wei that the sender had for gas at the start. */
+  readonly funds: bigint;
+  readonly close: () => Promise<void>;
 }
 
 /** Opens everything that the configuration names. What was opened is closed again if a later part fails. */
@@ -65,6 +65,7 @@ export async function wire(config: Config, packages: readonly Package[], options
     maxRange: config.maxRange,
     ...(signal === undefined ? {} : { signal }),
   });
+  const funds = await checkFunds(client, signer.address, signal);
   const prover = openProver(config.rapidsnark);
   const opened = openPorts(packages, client, prover, config.proofSeconds * 1000);
   const environment = statement({ prover: prover.name, image: config.image });
@@ -100,6 +101,7 @@ export async function wire(config: Config, packages: readonly Package[], options
       engine,
       client,
       environment,
+      funds,
       async close() {
         await engine.stop();
         await opened.close();
@@ -109,6 +111,14 @@ export async function wire(config: Config, packages: readonly Package[], options
     await opened.close();
     throw error;
   }
+}
+
+async function checkFunds(client: ChainClient, address: Address, signal: AbortSignal | undefined): Promise<bigint> {
+  const wei = BigInt((await client.rpc.request("eth_getBalance", [address, "latest"], signal)) as string);
+  if (wei > 0n) return wei;
+  throw new NodeError("chain", `the node's account ${address} has no funds for gas`, {
+    mend: "Send it some of the chain's native coin.",
+  });
 }
 
 interface Loaded {

@@ -84,7 +84,12 @@ export async function readLogs(
   }
 }
 
-export function openFollower(options: FollowOptions): { poll(signal?: AbortSignal): Promise<Polled> } {
+export interface Follower {
+  /** Reads the next range of confirmed blocks, or rewinds. */
+  readonly poll: (signal?: AbortSignal) => Promise<Polled>;
+}
+
+export function openFollower(options: FollowOptions): Follower {
   const { rpc, sink, confirmations, startBlock, maxRange } = options;
   const filter = { address: options.coordinator, topics: [REQUESTED_TOPIC] };
   let span = maxRange;

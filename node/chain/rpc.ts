@@ -100,7 +100,9 @@ interface Answer {
 function parseAnswer(text: string): Answer | undefined {
   try {
     const json = JSON.parse(text) as unknown;
-    return typeof json === "object" && json !== null && ("result" in json || "error" in json) ? json : undefined;
+    return typeof json === "object" && json !== null && ("result" in json || "error" in json)
+      ? (json as Answer)
+      : undefined;
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@ import { blockAt, openFollower } from "../chain/follow.ts";
 import type { Signer } from "../chain/keys.ts";
 import { openSender, type Sender } from "../chain/submit.ts";
 import type { Address, Hex } from "../core/domain.ts";
-import { asNodeError, NodeError } from "../core/errors.ts";
+import { asNodeError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import { openJobChain } from "./chain.ts";
 import type { Place } from "./database.ts";
@@ -175,13 +175,4 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     stop: () => (stopped ??= runner.stop().then(() => store.close())),
   };
-}
-
-/** Refuses a sender that cannot pay for gas. */
-export async function checkFunds(client: ChainClient, address: Address, signal?: AbortSignal): Promise<bigint> {
-  const wei = BigInt((await client.rpc.request("eth_getBalance", [address, "latest"], signal)) as string);
-  if (wei > 0n) return wei;
-  throw new NodeError("chain", `the node's account ${address} has no funds for gas`, {
-    mend: "Send it some of the chain's native coin.",
-  });
 }

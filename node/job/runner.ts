@@ -100,10 +100,10 @@ export function openRunner(options: RunnerOptions): Runner {
 
   async function startWorker(queue: string): Promise<void> {
     const polling = { pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 1 };
-    let id: string | undefined;
-    id = await store.boss.work<Message>(queue, polling, async ([message]) => {
+    const worker = { id: "" };
+    worker.id = await store.boss.work<Message>(queue, polling, async ([message]) => {
       // pg-boss pauses after each message unless it is told that there may be more.
-      if (id !== undefined) store.boss.notifyWorker(id);
+      store.boss.notifyWorker(worker.id);
       if (message !== undefined) await handle(message.data);
     });
   }

@@ -4,7 +4,7 @@ import { type BlockRef, type RequestSeen } from "../../../node/chain/codec.ts";
 import { openFollower, type Polled, type Sink } from "../../../node/chain/follow.ts";
 import { rpcError } from "../../../node/chain/rpc.ts";
 import { NodeError } from "../../../node/core/errors.ts";
-import { COORDINATOR, requestLog, type Script, scriptedChain } from "../../support/chainScript.ts";
+import { COORDINATOR, type requestLog, type Script, scriptedChain } from "../../support/chainScript.ts";
 import { idOf } from "../../support/fakes.ts";
 
 interface MemorySink extends Sink {

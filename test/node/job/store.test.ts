@@ -3,7 +3,6 @@
 import { expect } from "chai";
 import type { BlockRef, RequestSeen } from "../../../node/chain/codec.ts";
 import type { Intent } from "../../../node/chain/submit.ts";
-import type { Hex } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { openDatabase, type Place } from "../../../node/job/database.ts";
 import { type Accepted, type Closed, fromJson, type Job, OPEN_STATES, toJson } from "../../../node/job/job.ts";
@@ -19,7 +18,7 @@ const PLACES: readonly (readonly [string, Place])[] = [
 
 const block = (number: number, branch = 0): BlockRef => ({
   number,
-  hash: `0x${(branch * 1000 + number).toString(16).padStart(64, "0")}` as Hex,
+  hash: `0x${(branch * 1000 + number).toString(16).padStart(64, "0")}`,
 });
 const seenIn = (request: number, at: BlockRef): RequestSeen => requestSeen({ id: idOf(request), block: at });
 
@@ -68,7 +67,7 @@ for (const [name, place] of PLACES) {
     it("keeps neither events nor cursor of a batch that fails in the middle", async () => {
       const n = fresh();
       await store.sink.advance([], block(4));
-      const broken = seenIn(fresh(), { ...block(5), hash: "0x\0" as Hex }); // no database takes a NUL in a text
+      const broken = seenIn(fresh(), { ...block(5), hash: "0x\0" }); // no database takes a NUL in a text
       let thrown: unknown;
       await store.sink.advance([seenIn(n, block(5)), broken], block(5)).catch((error: unknown) => (thrown = error));
       expect(thrown).to.be.instanceOf(Error);
