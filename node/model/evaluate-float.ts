@@ -211,7 +211,7 @@ export function evaluateFloat(graph: FloatGraph, input: Float64Array): Float64Ar
         );
       }
       tensors.push(input);
-    } else tensors.push((RULES[node.op] as Rule<FloatNode["op"]>)(node as never, at, shapeAt));
+    } else tensors.push((RULES[node.op] as Rule<FloatNode["op"]>)(node, at, shapeAt));
   });
   return tensors;
 }

@@ -59,7 +59,7 @@ export function attribute(name: string, value: AttributeOf): AttributeInit {
   if (typeof value === "string") return { name, type: 3, s: new TextEncoder().encode(value) };
   if ("float" in value) return { name, type: 1, f: value.float };
   if ("floats" in value) return { name, type: 6, floats: [...value.floats] };
-  if ("tensor" in value) return { name, type: 4, t: value.tensor } as AttributeInit;
+  if ("tensor" in value) return { name, type: 4, t: value.tensor };
   return { name, type: 7, ints: value.map(BigInt) };
 }
 

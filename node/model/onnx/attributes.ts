@@ -1,6 +1,7 @@
 // Attributes of one ONNX node against what its op's rule declares: an attribute that is not declared, not of this opset,
 // of another type or given twice is a problem, never skipped.
-import type { Attribute, Node, Tensor } from "./gen/onnx_pb.ts";
+import { isFieldSet } from "@bufbuild/protobuf";
+import { type Attribute, AttributeSchema, type Node, type Tensor } from "./gen/onnx_pb.ts";
 import { malformed, quote, unsupported } from "./problems.ts";
 
 export type AttributeKind = "float" | "int" | "string" | "tensor" | "floats" | "ints" | "strings";
@@ -21,6 +22,26 @@ const KINDS: readonly string[] =
   "undefined,float,int,string,tensor,graph,floats,ints,strings,tensors,graphs,sparse tensor,sparse tensors,type,types".split(
     ",",
   );
+
+/** The field that holds the value of each kind. */
+const FIELDS = {
+  float: "f",
+  int: "i",
+  string: "s",
+  tensor: "t",
+  floats: "floats",
+  ints: "ints",
+  strings: "strings",
+} as const satisfies Record<AttributeKind, keyof Attribute>;
+const NAMING: readonly string[] = ["name", "doc_string", "type"];
+
+/** Data beside the value, of another kind. */
+function strayField(attribute: Attribute, kind: AttributeKind): string | undefined {
+  const stray = AttributeSchema.fields.find((field) => {
+    return !NAMING.includes(field.name) && field.name !== FIELDS[kind] && isFieldSet(attribute, field);
+  });
+  return stray?.name;
+}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 function textOf(bytes: Uint8Array): string {
@@ -79,6 +100,8 @@ export function readAttributes(
       if (attribute.refAttrName !== "") return malformed(`attribute ${name} refers to a function's attribute`);
       const kind = KINDS[attribute.type] ?? `of type ${attribute.type}`;
       if (kind !== rule.kind) return malformed(`attribute ${name} is ${kind} where ${rule.kind} belongs`);
+      const stray = strayField(attribute, rule.kind);
+      if (stray !== undefined) return malformed(`attribute ${name} is ${kind} but also holds data in "${stray}"`);
       values.set(attribute.name, valueOf(attribute, rule.kind));
       return undefined;
     });

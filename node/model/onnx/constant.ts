@@ -115,13 +115,13 @@ export type Budget = (elements: number, what: string) => void;
 export function createBudget(maxElements: number): Budget {
   let left = maxElements;
   return (elements, what) => {
-    left -= elements;
-    if (!(left >= 0)) {
+    if (!(elements <= left)) {
       unsupported(
         `${what} takes the model over ${maxElements} elements in all`,
         "Models of this size are beyond what a circuit can hold; use a smaller one.",
       );
     }
+    left -= elements;
   };
 }
 

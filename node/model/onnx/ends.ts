@@ -33,7 +33,7 @@ function lowerArgMax(site: Site): Activation {
     unsupported("it selects the last index among equals", "Export it with select_last_index = 0.");
   }
   if (x.end !== undefined && (x.end.kind === "argmax" || x.end.axis !== axis)) {
-    unsupported(`it follows a ${x.end.kind} over another axis`, "Take one of them out of the model.");
+    unsupported(`it follows the ${x.end.kind} over another axis`, "Take one of them out of the model.");
   }
   const shape = value.shape.with(axis, 1);
   const node = { op: "argmax", x: x.ref, axis, shape, name: site.name } as const;

@@ -144,6 +144,7 @@ function lowerConv(site: Site): Activation {
   const w = constantAt(site, 1, "weights");
   const b = optionalConstant(site, 2, "bias");
   needSameType(plane.x, w);
+  if (b !== undefined) needSameType(plane.x, b);
   const rank = plane.flat ? 1 : 2;
   if (w.shape.length !== rank + 2) malformed(`its weights have the shape [${w.shape.join(", ")}]`);
   const [maps, depth, ...kernel] = w.shape as [number, number, ...number[]];
@@ -187,7 +188,9 @@ function lowerBatchNormalization(site: Site): Activation {
   const channels = x.shape[1] ?? malformed("its input has no channels");
   const [scale, shift, mean, variance] = ["scale", "B", "mean", "var"].map((what, i) => {
     const constant = constantAt(site, i + 1, what);
-    if (constant.data.length !== channels) malformed(`its ${what} has ${constant.data.length} values for ${channels} channels`); // prettier-ignore
+    if (constant.shape.length !== 1 || constant.shape[0] !== channels) {
+      malformed(`its ${what} has the shape [${constant.shape.join(", ")}] for ${channels} channels`);
+    }
     return finite(constant.data, what);
   }) as [Float64Array, Float64Array, Float64Array, Float64Array];
   const epsilon = floatOf(site, "epsilon", 1e-5);

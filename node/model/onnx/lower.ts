@@ -47,7 +47,7 @@ function lowerNode(node: Node, opset: number, values: Values, draft: Draft, prob
     const end = (ended as Activation | undefined)?.end;
     const refuseEnd = (): never =>
       unsupported(
-        `it follows a ${end?.kind}, which must be the last op`,
+        `it follows the ${end?.kind}, which must be the last op`,
         "End the model there; use its result outside.",
       );
     if (end !== undefined && rule.afterEnd !== true) refuseEnd();

@@ -34,7 +34,10 @@ export function intOf(site: Site, name: string, fallback: number): number {
   return (site.attributes.get(name) as number | undefined) ?? fallback;
 }
 
-export const floatOf = intOf;
+export function floatOf(site: Site, name: string, fallback: number): number {
+  const value = intOf(site, name, fallback);
+  return Number.isFinite(value) ? value : unsupported(`attribute "${name}" is ${value}`);
+}
 
 /** Lists of axes, sizes or pads, two per axis at most. */
 function needShort(list: ArrayLike<number>, what: string): void {
@@ -88,10 +91,11 @@ export function integersAt(site: Site, index: number, what: string): readonly nu
   return Array.from(constant.data);
 }
 
-/** A single float constant. */
+/** A single constant of the same type as input 0. */
 export function scalarAt(site: Site, index: number, what: string): number | undefined {
   const constant = optionalConstant(site, index, what);
   if (constant === undefined) return undefined;
+  needSameType(valueAt(site, 0), constant);
   if (constant.data.length !== 1) malformed(`its ${what} is not a single value`);
   return constant.data[0];
 }

@@ -94,24 +94,23 @@ function checkWire(bytes: Uint8Array): void {
       const tag = varint(end);
       const field = table.get(Math.floor(tag / 8));
       const wire = tag % 8;
-      const place = `${message.name} at byte ${at}`;
-      if (field === undefined) throw bad(`${place} has field ${Math.floor(tag / 8)}, which ONNX does not know`);
+      if (field === undefined) {
+        throw bad(`${message.name} at byte ${at} has field ${Math.floor(tag / 8)}, which ONNX does not know`);
+      }
       const packed = field.repeated && field.wire !== LENGTH && wire === LENGTH;
-      if (wire !== field.wire && !packed) throw bad(`${place}: ${field.name} has wire type ${wire}`);
+      if (wire !== field.wire && !packed) throw bad(`${field.name} at byte ${at} has wire type ${wire}`);
       if (wire !== LENGTH) {
         scalar(wire, end);
         if (field.repeated) count(1);
         continue;
       }
       const stop = varint(end) + at;
-      if (stop > end) throw bad(`${place}: ${field.name} is longer than what holds it`);
+      if (stop > end) throw bad(`${field.name} at byte ${at} is longer than what holds it`);
       if (field.message !== undefined) walk(field.message, stop, depth + 1);
       else if (packed) {
-        const first = at;
-        if (field.wire === VARINT) while (at < stop) (varint(stop), count(1));
-        else count((stop - first) / (field.wire === FIXED64 ? 8 : 4));
-        if (field.wire !== VARINT && (stop - first) % (field.wire === FIXED64 ? 8 : 4) !== 0) {
-          throw bad(`${place}: ${field.name} holds a part of a number`);
+        while (at < stop) {
+          scalar(field.wire, stop);
+          count(1);
         }
       } else if (field.repeated) count(1);
       at = stop;

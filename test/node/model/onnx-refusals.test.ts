@@ -266,6 +266,8 @@ describe("onnx refusals: nodes", () => {
     const reference = node("Flatten", ["x"], ["y"], {}, { attribute: [{ name: "axis", type: 2, refAttrName: "a" }] });
     await refused({ nodes: [reference] }, "input", "refers to a function's attribute");
     await refused(one("Flatten", [1, 4], { axis: [1] }), "input", '"axis" is ints where int belongs');
+    const stray = node("Flatten", ["x"], ["y"], {}, { attribute: [{ name: "axis", type: 2, i: 1n, ints: [1n] }] });
+    await refused({ nodes: [stray] }, "input", '"axis" is int but also holds data in "ints"');
     await refused(one("Flatten", [1, 4], { axis: 2 ** 60 }), "unsupported", "beyond 2^53");
     await refused(one("Clip", [1, 4], { min: { float: 0 }, max: { float: 6 } }), "unsupported", 'attribute "min"');
   });
@@ -303,6 +305,8 @@ describe("onnx refusals: nodes", () => {
   wants("Gemm with a C of more rows", one("Gemm", [1, 4], {}, [weights("w", [4, 3]), weights("c", [2, 3])]), "input", "C, [2, 3], does not broadcast to [1, 3]"); // prettier-ignore
   wants("Gemm with a C of more columns", one("Gemm", [1, 4], {}, [weights("w", [4, 1]), weights("c", [1, 3])]), "input", "[1, 3] does not broadcast to [1, 1]"); // prettier-ignore
   wants("Gemm of something else than matrices", one("Gemm", [1, 2, 4], {}, [weights("w", [4, 3])]), "input", "not matrices"); // prettier-ignore
+  wants("a factor that is no number", one("Gemm", [1, 4], { beta: { float: NaN } }, [weights("w", [4, 3]), weights("c", [3])]), "unsupported", 'attribute "beta" is NaN'); // prettier-ignore
+  wants("Conv whose bias is of another type", one("Conv", [1, 2, 4, 4], {}, [w, tensor("b", [3], [1, 2, 3], "int64")]), "input", "mixes float32 and int64"); // prettier-ignore
   wants("infinite weights", one("Gemm", [1, 2], {}, [tensor("w", [2, 1], [1, Infinity])]), "unsupported", "weights hold(s) Infinity"); // prettier-ignore
   wants("NaN among the constants", one("Add", [1, 2], {}, [tensor("c", [2], [1, NaN])]), "unsupported", "adds NaN");
   wants("Conv over three spatial dimensions", one("Conv", [1, 1, 2, 2, 2], {}, [weights("w", [1, 1, 1, 1, 1])]), "unsupported", "its input has 5 dimensions"); // prettier-ignore
@@ -351,11 +355,11 @@ describe("onnx refusals: nodes", () => {
   wants("mixed types", one("Add", [1, 4], {}, [tensor("c", [], [1], "float64")]), "input", "mixes float32 and float64");
   wants("Gather from a tensor of the graph", one("Gather", [1, 4], {}, [ints("i", [0])]), "unsupported", "its data (input 0) depends"); // prettier-ignore
   wants("Slice of a tensor of the graph", one("Slice", [1, 4], {}, [ints("s", [0]), ints("e", [1])]), "unsupported", "its data (input 0) depends"); // prettier-ignore
-  wants("Softmax in the middle", { nodes: [node("Softmax", ["x"], ["s"]), node("Relu", ["s"], ["y"])] }, "unsupported", "follows a softmax"); // prettier-ignore
-  wants("a reshaped Softmax", { nodes: [node("Softmax", ["x"], ["s"]), node("Reshape", ["s", "z"], ["y"])], initializers: [ints("z", [1, 2, 2])] }, "unsupported", "follows a softmax"); // prettier-ignore
-  wants("arithmetic behind ArgMax", { nodes: [node("ArgMax", ["x"], ["a"], { axis: 1 }), node("Cast", ["a"], ["f"], { to: 1 }), node("Add", ["f", "f"], ["y"])] }, "unsupported", "follows a argmax"); // prettier-ignore
+  wants("Softmax in the middle", { nodes: [node("Softmax", ["x"], ["s"]), node("Relu", ["s"], ["y"])] }, "unsupported", "follows the softmax"); // prettier-ignore
+  wants("a reshaped Softmax", { nodes: [node("Softmax", ["x"], ["s"]), node("Reshape", ["s", "z"], ["y"])], initializers: [ints("z", [1, 2, 2])] }, "unsupported", "follows the softmax"); // prettier-ignore
+  wants("arithmetic behind ArgMax", { nodes: [node("ArgMax", ["x"], ["a"], { axis: 1 }), node("Cast", ["a"], ["f"], { to: 1 }), node("Add", ["f", "f"], ["y"])] }, "unsupported", "follows the argmax"); // prettier-ignore
   wants("ArgMax of the last among equals", one("ArgMax", [1, 4], { axis: 1, select_last_index: 1 }), "unsupported", "selects the last index"); // prettier-ignore
-  wants("ArgMax across a Softmax", { nodes: [node("Softmax", ["x"], ["s"], { axis: 1 }), node("ArgMax", ["s"], ["y"], { axis: 2 })], input: { dims: [1, 2, 3] } }, "unsupported", "follows a softmax over another axis"); // prettier-ignore
+  wants("ArgMax across a Softmax", { nodes: [node("Softmax", ["x"], ["s"], { axis: 1 }), node("ArgMax", ["s"], ["y"], { axis: 2 })], input: { dims: [1, 2, 3] } }, "unsupported", "follows the softmax over another axis"); // prettier-ignore
   wants("a sparse Constant", { nodes: [node("Constant", [], ["c"], {}, { attribute: [{ name: "sparse_value", type: 11 }] }), node("Add", ["x", "c"], ["y"])] }, "unsupported", 'attribute "sparse_value"'); // prettier-ignore
   wants("a Constant of two values", { nodes: [node("Constant", [], ["c"], { value_int: 1, value_float: { float: 1 } }), node("Add", ["x", "c"], ["y"])] }, "input", "none or several values"); // prettier-ignore
 });
@@ -425,9 +429,9 @@ describe("onnx refusals: bytes", () => {
     ["a Git LFS pointer", new TextEncoder().encode("version https://git-lfs.example/spec/v1\noid sha256:00\n"), "Git LFS"],
     ["zeros", new Uint8Array(100), "field 0, which ONNX does not know"],
     ["a field that ONNX does not know", Uint8Array.of(...good, 0x98, 0x06, 1), "field 99"],
-    ["a field of another wire type", Uint8Array.of(0x0a, 1, 65), "ir_version has wire type 2"],
+    ["a field of another wire type", Uint8Array.of(0x0a, 1, 65), "ir_version at byte 1 has wire type 2"],
     ["a group", Uint8Array.of(0x3b, 0x3c), "wire type 3"],
-    ["a message longer than the file", Uint8Array.of(0x3a, 0x7f, 0), "graph is longer than what holds it"],
+    ["a message longer than the file", Uint8Array.of(0x3a, 0x7f, 0), "graph at byte 2 is longer than what holds it"],
     ["a message longer than 2^53", Uint8Array.of(0x3a, ...new Array<number>(9).fill(0xff), 1), "longer than what holds it"],
     ["an endless number", new Uint8Array(30).fill(0xff), "longer than ten bytes"],
     ["a cut number", Uint8Array.of(0x08, 0xff), "ends inside a number"],
