@@ -1,6 +1,7 @@
 // What a circuit decides before it makes a row: which tensors get wires of their own, and which gadget, with which
 // parameters, each element needs by its static bounds. Pure; the walk (layers.ts) and the circom export share it.
 import { NodeError } from "../core/errors.ts";
+import { typeName } from "../core/tensor.ts";
 import type { IntType } from "../core/tensor.ts";
 import { nodeAt, readsOf } from "../model/ir.ts";
 import type { ArgMaxNode, Graph, MaxPoolNode, Node, Ref, RescaleNode } from "../model/ir.ts";
@@ -199,7 +200,7 @@ export function spellingOf({ least, most }: Interval, type: IntType): Spelling {
   const signed = least < 0;
   const n = Math.max(1, magnitude + (signed ? 1 : 0));
   if (n > type.bits - (type.signed && !signed ? 1 : 0) || (signed && !type.signed)) {
-    throw new NodeError("internal", `an element from ${least} to ${most} is declared as ${type.bits} bits`);
+    throw new NodeError("internal", `an element from ${least} to ${most} is declared as ${typeName(type)}`);
   }
   return { n, bias: signed ? 2 ** (n - 1) : 0 };
 }
