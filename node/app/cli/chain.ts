@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { type ChainClient, connect } from "../../chain/client.ts";
 import { parseAddress } from "../../chain/codec.ts";
-import { openKey } from "../../chain/keys.ts";
+import { openKey, type Signer } from "../../chain/keys.ts";
 import { memoryLog, openSender } from "../../chain/submit.ts";
 import type { Wait } from "../../chain/write.ts";
 import { NodeError } from "../../core/errors.ts";
@@ -68,21 +68,26 @@ export async function openClient(
   return { client, fromBlock: options.fromBlock ?? known.block };
 }
 
-/** Sends from the key that the options name. Intents are kept for this one command only. */
-export async function openWait(
-  context: Context,
-  client: Pick<ChainClient, "rpc" | "chainId">,
-  options: KeyOptions,
-): Promise<Wait> {
+/** The key that the options name. Asked for before anything is sent or read, so that its lack is the first thing said. */
+export function openSigner(context: Context, options: KeyOptions): Promise<Signer> {
   if (options.keyFile === undefined) {
     throw new NodeError("usage", "this sends a transaction and no key file is given", {
       mend: "Give --key-file with a file that holds the private key or an encrypted keystore (chmod 600).",
     });
   }
-  const signer = await openKey({
+  return openKey({
     keyFile: context.path(options.keyFile),
     passwordFile: options.passwordFile === undefined ? undefined : context.path(options.passwordFile),
   });
+}
+
+/** Sends from `signer`. Intents are kept for this one command only. */
+export function waitOf(
+  context: Context,
+  client: Pick<ChainClient, "rpc" | "chainId">,
+  signer: Signer,
+  options: KeyOptions,
+): Wait {
   const sender = openSender({
     rpc: client.rpc,
     chainId: client.chainId,

@@ -5,7 +5,7 @@ import { deploy } from "../../chain/write.ts";
 import { NodeError } from "../../core/errors.ts";
 import { contractArtifact } from "../artifacts.ts";
 import { writeDeployment } from "../deployment.ts";
-import { defaultDeployment, type KeyOptions, openWait, withKey } from "./chain.ts";
+import { defaultDeployment, type KeyOptions, openSigner, waitOf, withKey } from "./chain.ts";
 import { action, projectFolder, withExamples } from "./context.ts";
 
 interface Options extends KeyOptions {
@@ -24,9 +24,10 @@ export function deployCommand(): Command {
       if (options.rpc === undefined) {
         throw new NodeError("usage", "it is not said which chain", { mend: "Give --rpc with the endpoint's URL." });
       }
+      const signer = await openSigner(context, options);
       const rpc = httpRpc(options.rpc);
       const chainId = BigInt((await rpc.request("eth_chainId", [], context.signal)) as string);
-      const wait = await openWait(context, { rpc, chainId }, options);
+      const wait = waitOf(context, { rpc, chainId }, signer, options);
       const artifacts = {
         registry: contractArtifact(projectFolder, "ModelRegistry"),
         coordinator: contractArtifact(projectFolder, "InferenceCoordinator"),

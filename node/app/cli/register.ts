@@ -10,7 +10,7 @@ import { openProver, type Prover } from "../../proof/prover.ts";
 import type { StepRunner } from "../compile.ts";
 import { inputOf, openModel, type OpenModel } from "../model.ts";
 import { grouped } from "../terminal.ts";
-import { type ChainOptions, type KeyOptions, openClient, openWait, withChain, withKey } from "./chain.ts";
+import { type ChainOptions, type KeyOptions, openClient, openSigner, waitOf, withChain, withKey } from "./chain.ts";
 import { action, withExamples } from "./context.ts";
 
 /** What the registry is told of a package. */
@@ -91,8 +91,9 @@ export function registerCommand(): Command {
   ]);
   return command.action(
     action(async (context, folder: string, options: Options) => {
+      const signer = await openSigner(context, options);
       const { client } = await openClient(context, options);
-      const wait = await openWait(context, client, options);
+      const wait = waitOf(context, client, signer, options);
       const model = await context.step("load the package", (call) =>
         openModel(context.path(folder), { keys: true, ...call }),
       );

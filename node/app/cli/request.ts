@@ -12,7 +12,7 @@ import { loadPackage } from "../../proof/package.ts";
 import { inputOf } from "../model.ts";
 import { systemClock } from "../observe.ts";
 import { grouped } from "../terminal.ts";
-import { type ChainOptions, type KeyOptions, openClient, openWait, withChain, withKey } from "./chain.ts";
+import { type ChainOptions, type KeyOptions, openClient, openSigner, waitOf, withChain, withKey } from "./chain.ts";
 import { action, integerOption, withExamples } from "./context.ts";
 
 interface Options extends ChainOptions, KeyOptions {
@@ -78,8 +78,9 @@ export function requestCommand(): Command {
   ]);
   return command.action(
     action(async (context, model: string, options: Options) => {
+      const signer = await openSigner(context, options);
       const { client } = await openClient(context, options);
-      const sender = await openWait(context, client, options);
+      const sender = waitOf(context, client, signer, options);
       const manifest =
         options.package === undefined
           ? undefined

@@ -1,0 +1,242 @@
+// The command line as people use it: real processes, real files, exit codes, JSON, and what is said when something is wrong.
+import { expect } from "chai";
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { type LocalChain, startChain } from "../../scripts/localchain.ts";
+
+const MODEL = "models/breast-cancer-mlp";
+const root = process.cwd();
+let work: string;
+let pack: string;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function glassbox(...args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["node/app/cli/main.ts", ...args], {
+      cwd: root,
+      env: { ...process.env, GLASSBOX_CWD: work },
+    });
+    const [stdout, stderr]: [string[], string[]] = [[], []];
+    child.stdout.on("data", (piece: Buffer) => stdout.push(piece.toString()));
+    child.stderr.on("data", (piece: Buffer) => stderr.push(piece.toString()));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout: stdout.join(""), stderr: stderr.join("") }));
+  });
+}
+
+async function json(...args: readonly string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await glassbox(...args, "--json");
+  expect(code, stderr).to.equal(0);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe("the command line", function () {
+  this.timeout(120_000);
+
+  before(async () => {
+    work = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-cli-"));
+    pack = path.join(work, "bc");
+    const model = path.resolve(MODEL);
+    const data = ["--calibration", `${model}/calibration.npz`, "--test", `${model}/test.npz`];
+    const { code, stderr } = await glassbox("compile", `${model}/model.onnx`, ...data, "--out", "bc");
+    expect(code, stderr).to.equal(0);
+  });
+  after(() => fs.rmSync(work, { recursive: true, force: true }));
+
+  it("has examples in the help of every command, and names the exit codes", async () => {
+    const top = await glassbox("--help");
+    expect(top.code).to.equal(0);
+    expect(top.stdout).to.contain("Exit codes:");
+    const names = [...top.stdout.matchAll(/^ {2}([a-z-]+) (?:\[|<| )/gm)].map((m) => m[1] as string);
+    const wanted = [
+      "compile",
+      "inspect",
+      "prove",
+      "verify",
+      "evaluate",
+      "register",
+      "request",
+      "node",
+      "audit",
+      "bench",
+      "doctor",
+    ];
+    expect(names).to.include.members(wanted);
+    for (const name of wanted) {
+      const { code, stdout } = await glassbox(name, "--help");
+      expect(code, name).to.equal(0);
+      expect(stdout, name).to.contain("Examples:");
+      expect(stdout, name).to.contain("--json");
+    }
+  });
+
+  it("inspects a package, its integer graph, and an ONNX file with random calibration", async () => {
+    const seen = await json("inspect", "bc");
+    expect(seen).to.include({ name: "breast-cancer-mlp" });
+    const ir = await glassbox("inspect", "bc", "--ir");
+    expect(ir.stdout).to.contain("rescale");
+    const random = await json(
+      "inspect",
+      path.resolve("models/digits-mlp/model.onnx"),
+      "--input",
+      "uint8",
+      "--calibration",
+      "random:3",
+    );
+    expect(random).to.have.property("circuit").with.property("constraints").that.is.a("number");
+    const ops = await glassbox("inspect", "--ops");
+    expect(ops.stdout).to.contain("BatchNormalization");
+  });
+
+  it("proves an answer and verifies it, and refuses it with one digit of it changed", async () => {
+    const input = `${path.resolve(MODEL)}/test.npz#5`;
+    const proved = await json("prove", "bc", "--input", input, "--out", "p.json");
+    const { code, stdout } = await glassbox("verify", "bc", "p.json");
+    expect(code).to.equal(0);
+    expect(stdout).to.contain("development key");
+    const file = path.join(work, "p.json");
+    const good = JSON.parse(fs.readFileSync(file, "utf8")) as { output: string; about: Record<string, string> };
+    expect(proved["output"]).to.equal(good.output);
+    const last = good.output.at(-1) === "0" ? "1" : "0";
+    fs.writeFileSync(
+      path.join(work, "q.json"),
+      JSON.stringify({ ...good, output: `${good.output.slice(0, -1)}${last}` }),
+    );
+    expect((await glassbox("verify", "bc", "q.json")).code).to.equal(5);
+    const about = { ...good.about, prover: `0x${"00".repeat(19)}01` };
+    fs.writeFileSync(path.join(work, "q.json"), JSON.stringify({ ...good, about }));
+    expect((await glassbox("verify", "bc", "q.json")).code, "another prover").to.equal(5);
+    fs.writeFileSync(path.join(work, "q.json"), "{}");
+    expect((await glassbox("verify", "bc", "q.json")).code, "no proof file").to.equal(3);
+  });
+
+  it("evaluates accuracy and agreement", async () => {
+    const report = await json("evaluate", "bc", "--data", `${path.resolve(MODEL)}/test.npz`);
+    expect(report).to.include({ samples: 228, identical: 228, witnesses: 10 });
+  });
+
+  it("times a package", async () => {
+    const report = (await json("bench", "bc", "--runs", "1")) as { warm: { what: string; median: number }[] };
+    expect(report.warm.map(({ what }) => what)).to.deep.equal(["run", "witness", "proof", "verify"]);
+    expect(report.warm.every(({ median }) => median > 0)).to.equal(true);
+  });
+
+  it("finds a healthy machine healthy", async () => {
+    expect(await json("doctor")).to.include({ healthy: true });
+  });
+
+  it("exports the circuit as circom", async () => {
+    const { code, stdout } = await glassbox("export-circom", "bc");
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/component main .*=/);
+  });
+
+  describe("says what is wrong and what to do, with the documented exit code:", () => {
+    const onnx = path.resolve(MODEL, "model.onnx");
+    const cases: readonly (readonly [string, number, RegExp, readonly string[]])[] = [
+      ["no such command", 2, /unknown command/, ["frobnicate"]],
+      ["no calibration", 2, /required option '--calibration/, ["compile", onnx]],
+      ["no such model", 3, /cannot be read/, ["compile", "no.onnx", "--calibration", "random"]],
+      ["random calibration of floats", 2, /--input/, ["compile", onnx, "--calibration", "random"]],
+      ["an unknown data format", 3, /\.npz/, ["compile", onnx, "--calibration", "data.xyz"]],
+      ["a package that is none", 3, /manifest\.json/, ["inspect", "."]],
+      [
+        "a sample that is not there",
+        3,
+        /has no sample 99999/,
+        ["prove", "bc", "--input", `${path.resolve(MODEL)}/test.npz#99999`],
+      ],
+      ["input bytes too short", 3, /120 bytes/, ["prove", "bc", "--input", "0x00"]],
+      ["no key file", 2, /--key-file/, ["deploy", "--rpc", "http://127.0.0.1:1"]],
+      ["no chain named", 2, /--rpc/, ["deploy"]],
+      [
+        "an endpoint that is down",
+        6,
+        /does not answer/,
+        ["audit", `0x${"00".repeat(32)}`, "--rpc", "http://127.0.0.1:1", "--coordinator", `0x${"00".repeat(20)}`],
+      ],
+      ["a node without settings", 2, /rpcUrl/, ["node"]],
+    ];
+    for (const [name, expected, words, args] of cases) {
+      it(name, async () => {
+        const { code, stderr } = await glassbox(...args);
+        expect(code, stderr).to.equal(expected);
+        expect(stderr).to.match(words);
+        expect(stderr).to.not.match(/\n\s+at /, "no stack trace");
+      });
+    }
+
+    it("a package with one byte changed", async () => {
+      const tampered = path.join(work, "tampered");
+      fs.cpSync(pack, tampered, { recursive: true });
+      const file = path.join(tampered, "quantized.onnx");
+      const bytes = fs.readFileSync(file);
+      bytes[100] = (bytes[100] as number) ^ 1;
+      fs.writeFileSync(file, bytes);
+      const { code, stderr } = await glassbox("inspect", "tampered");
+      expect(code).to.equal(5);
+      expect(stderr).to.contain("quantized.onnx");
+    });
+
+    it("an ONNX file that is text", async () => {
+      fs.writeFileSync(path.join(work, "text.onnx"), "not a model");
+      const { code } = await glassbox("compile", "text.onnx", "--calibration", "random", "--input", "uint8");
+      expect(code).to.equal(3);
+    });
+  });
+
+  describe("on a chain", () => {
+    let chain: LocalChain;
+    const where = (): string[] => ["--deployment", "d.json"];
+
+    before(async () => {
+      chain = await startChain("edr");
+      chain.keys.forEach((key, i) => fs.writeFileSync(path.join(work, `${i}.key`), key, { mode: 0o600 }));
+    });
+    after(() => chain.stop());
+
+    it("deploys, registers, asks, and says that nobody answered yet", async () => {
+      await json("deploy", "--rpc", chain.rpcUrl, "--key-file", "0.key", "--out", "d.json");
+      const registered = await json("register", "bc", ...where(), "--key-file", "0.key");
+      expect(registered["model"]).to.match(/^0x[0-9a-f]{64}$/);
+      const again = await json("register", "bc", ...where(), "--key-file", "0.key");
+      expect(again["model"]).to.equal(registered["model"]);
+      const input = `${path.resolve(MODEL)}/test.npz#5`;
+      const ask = [
+        "request",
+        registered["model"] as string,
+        "--package",
+        "bc",
+        "--input",
+        input,
+        ...where(),
+        "--key-file",
+        "1.key",
+        "--no-wait",
+      ];
+      const asked = await json(...ask);
+      const open = await glassbox("audit", asked["request"] as string, ...where());
+      expect(open.code, open.stderr).to.equal(3);
+      expect(open.stderr).to.contain("no result");
+      const strict = await glassbox(...ask, "--refuse-development-keys");
+      expect(strict.code, strict.stderr).to.equal(3);
+      expect(strict.stderr).to.contain("development key");
+      const unknown = await glassbox("audit", `0x${"11".repeat(32)}`, ...where());
+      expect(unknown.code, unknown.stderr).to.equal(3);
+    });
+
+    it("refuses a key file that others can read", async () => {
+      fs.chmodSync(path.join(work, "2.key"), 0o644);
+      const { code, stderr } = await glassbox("register", "bc", ...where(), "--key-file", "2.key");
+      expect(code).to.equal(7);
+      expect(stderr).to.contain("chmod 600");
+    });
+  });
+});
