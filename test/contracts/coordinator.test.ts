@@ -468,6 +468,17 @@ describe("InferenceCoordinator", () => {
       expect(await balance()).to.equal(FEE);
     });
 
+    it("pays the sum of fees earned and fees refunded", async () => {
+      const { prover } = s.signers;
+      const { id } = await s.request({ fee: 3n });
+      await s.request({ fee: 5n, from: prover });
+      await s.fulfil(s.answer(id));
+      const own = requestIdOf(s.coordinatorAddress, prover.address, 0, s.model, INPUT);
+      await chain.at(DEADLINE + 1);
+      await s.refund(own);
+      expect(await s.credit(prover.address)).to.equal(FEE + 8n);
+    });
+
     it("says so", () =>
       expect(s.withdraw(s.signers.prover, s.signers.stranger.address))
         .to.emit(s.coordinator, "Withdrawn")
