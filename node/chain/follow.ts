@@ -97,6 +97,12 @@ export function openFollower(options: FollowOptions): Follower {
   const isCanonical = async (ref: BlockRef, signal?: AbortSignal): Promise<boolean> =>
     (await blockAt(rpc, ref.number, signal))?.hash === ref.hash;
 
+  /** The newest block of `older` that is still part of the chain. */
+  async function ancestorIn(older: readonly BlockRef[], signal?: AbortSignal): Promise<BlockRef | undefined> {
+    for (const ref of older) if (await isCanonical(ref, signal)) return ref;
+    return undefined;
+  }
+
   async function read(from: number, confirmed: number, cursor: BlockRef | undefined, signal?: AbortSignal) {
     const to = Math.min(confirmed, from + span - 1);
     const answer = await readLogs(rpc, filter, from, to, span, signal);
@@ -118,15 +124,15 @@ export function openFollower(options: FollowOptions): Follower {
       if (head === undefined) throw new NodeError("chain", "the endpoint has no latest block", { retry: true });
       const trail = await sink.trail();
       const cursor = trail[0];
-      if (cursor !== undefined && !(await isCanonical(cursor, signal))) {
-        let ancestor: BlockRef | undefined;
-        for (const ref of trail.slice(1)) {
-          if (!(await isCanonical(ref, signal))) continue;
-          ancestor = ref;
-          break;
+      if (cursor !== undefined) {
+        const now = await blockAt(rpc, cursor.number, signal);
+        // Absence proves nothing: an endpoint of several machines may answer from one that lags.
+        if (now === undefined) return { kind: "idle", head: head.number };
+        if (now.hash !== cursor.hash) {
+          const to = await ancestorIn(trail.slice(1), signal);
+          await sink.rewind(to);
+          return { kind: "rewound", head: head.number, to };
         }
-        await sink.rewind(ancestor);
-        return { kind: "rewound", head: head.number, to: ancestor };
       }
       const from = cursor === undefined ? startBlock : cursor.number + 1;
       const confirmed = head.number - confirmations;

@@ -7,8 +7,8 @@ import type { Clock, Log } from "../core/ports.ts";
 import type { BlockRef } from "./codec.ts";
 import { blockAt, quantity } from "./follow.ts";
 import type { Signer } from "./keys.ts";
-import { explained, refusalOf } from "./refusal.ts";
-import type { Rpc } from "./rpc.ts";
+import { explained } from "./refusal.ts";
+import { revertOf, type Rpc } from "./rpc.ts";
 
 export interface Call {
   /** Undefined deploys `data` as a contract. */
@@ -92,6 +92,8 @@ export interface SenderOptions {
 
 /** Nodes replace a pending transaction only for a tenth more (geth's price bump); an eighth leaves room for rounding. */
 const raised = (fee: bigint): bigint => (fee * 9n) / 8n + 1n;
+/** Wei per gas, where the endpoint has no opinion. */
+const USUAL_TIP = 10n ** 9n;
 /** Prefix of the name of a nonce that is used up for nothing. */
 const VOID = "void:";
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
@@ -130,7 +132,13 @@ export function openSender(options: SenderOptions): Sender {
   async function fees(signal?: AbortSignal): Promise<{ readonly maxFee: bigint; readonly priorityFee: bigint }> {
     const block = (await rpc.request("eth_getBlockByNumber", ["latest", false], signal)) as { baseFeePerGas?: string };
     const base = BigInt(block.baseFeePerGas ?? "0x0");
-    const tip = BigInt((await rpc.request("eth_maxPriorityFeePerGas", [], signal)) as string);
+    const tip = await rpc.request("eth_maxPriorityFeePerGas", [], signal).then(
+      (price) => BigInt(price as string),
+      (error: unknown) => {
+        if (error instanceof NodeError && error.facts["rpcCode"] === -32601) return USUAL_TIP;
+        throw error;
+      },
+    );
     if (base > maxFeePerGas) {
       throw new NodeError("chain", `gas costs ${base} wei, more than the limit of ${maxFeePerGas}`, {
         retry: true,
@@ -211,8 +219,8 @@ export function openSender(options: SenderOptions): Sender {
     try {
       await estimate(intent.call, signal);
     } catch (error) {
-      if (refusalOf(error) === undefined) throw error;
-      // It would be refused by now (answered by another, too late): use the nonce up for nothing, as cheaply as can be.
+      if (revertOf(error) === undefined) throw error;
+      // It would revert by now (answered by another, too late): use the nonce up for nothing, as cheaply as can be.
       const name = intent.name.startsWith(VOID) ? intent.name : VOID + intent.name;
       next = { ...intent, name, call: { to: address, data: "0x" }, gas: 21_000n };
     }
@@ -249,7 +257,19 @@ export function openSender(options: SenderOptions): Sender {
     },
     tend: (signal) =>
       inTurn(async () => {
-        for (const intent of await log.open()) await look(intent, signal);
+        for (const intent of await log.open()) {
+          try {
+            await look(intent, signal);
+          } catch (thrown) {
+            // One nonce that cannot be helped must not stop the others; an endpoint that is down stops all.
+            const error = asNodeError(thrown);
+            if (error.retry || signal?.aborted === true) throw error;
+            journal.error(
+              { name: intent.name, nonce: intent.nonce, error: error.message },
+              "a transaction needs a person",
+            );
+          }
+        }
       }),
   };
 }

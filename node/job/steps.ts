@@ -78,11 +78,6 @@ async function submit(job: Proved, ports: Ports, signal: AbortSignal): Promise<O
   if (pending.kind !== "none") return { ...job, state: "submitted" }; // sent before a crash
   const over = await unlessOpen(job, ports, 0, signal);
   if (over !== undefined) return over;
-  if (job.prover !== ports.chain.prover) {
-    // The node was restarted with another key: the claim names the old one, so the answer has to be proven again.
-    const { prover: _prover, proof: _proof, signals: _signals, ...rest } = job;
-    return { ...rest, state: "inferred", attempts: job.attempts + 1, trouble: "the node's key changed" };
-  }
   const { output, c, proof, prover, request } = job;
   const fulfilment: Fulfilment = { request: request.id, input: request.input, output, c, proof, prover };
   try {

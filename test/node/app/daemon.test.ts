@@ -40,7 +40,8 @@ const INPUT = Uint8Array.of(1, 2, 3, 255);
 /** 1+6-15+1785+9 and -2+8+18-2040-10 */
 const OUTPUT = Uint8Array.of(0x06, 0xfa, 0xf8, 0x16);
 
-describe("a whole node", () => {
+describe("a whole node", function () {
+  this.timeout(120_000);
   let folder: string;
   let chain: Awaited<ReturnType<typeof servedChain>>;
   let client: ChainClient;

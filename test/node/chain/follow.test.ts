@@ -141,7 +141,7 @@ describe("the follower", () => {
     });
   }
 
-  it("rewinds when the chain became shorter than the cursor", async () => {
+  it("concludes nothing from a chain that is shorter than its cursor, and rewinds once another block is there", async () => {
     const script = scriptedChain();
     const node = follower(script);
     for (let i = 1; i <= 3; i++) {
@@ -149,6 +149,15 @@ describe("the follower", () => {
       await node.drain();
     }
     script.drop(2);
+    expect((await node.poll()).kind).to.equal("idle");
+    expect(node.ids()).to.have.length(3);
+    script.add([2]);
+    script.add([3]);
+    await node.drain();
+    expect(node.ids(), "the same blocks came back").to.have.length(3);
+    script.drop(2);
+    script.add([], "other");
+    script.add([], "other");
     await node.drain();
     expect(node.ids()).to.deep.equal([idOf(1)]);
   });
@@ -159,10 +168,10 @@ describe("the follower", () => {
     const node = follower(script, { startBlock: 1 });
     await node.drain();
     script.drop(4);
-    script.add([7], "other");
+    for (const request of [7, 8, 9, 10]) script.add([request], "other");
     const [rewound] = await node.drain();
-    expect(rewound).to.deep.equal({ kind: "rewound", head: 1, to: undefined });
-    expect(node.ids()).to.deep.equal([idOf(7)]);
+    expect(rewound).to.deep.equal({ kind: "rewound", head: 4, to: undefined });
+    expect(node.ids()).to.deep.equal([7, 8, 9, 10].map(idOf));
   });
 
   it("takes a log that the provider repeats once, and leaves out one that is marked as removed", async () => {

@@ -2,7 +2,7 @@
 // replaced and senseless nonces.
 import { expect } from "chai";
 import { coordinatorAbi } from "../../../node/chain/codec.ts";
-import type { Rpc } from "../../../node/chain/rpc.ts";
+import { type Rpc, rpcError } from "../../../node/chain/rpc.ts";
 import { type Intent, type IntentLog, memoryLog } from "../../../node/chain/submit.ts";
 import { fulfilCall, refund, settle } from "../../../node/chain/write.ts";
 import type { Address } from "../../../node/core/domain.ts";
@@ -207,6 +207,44 @@ describe("the sender", () => {
     const receipt = await settle("pay:1", pay(1), { sender, clock });
     expect(receipt).to.deep.include({ ok: true, gasUsed: 21_000n });
     expect(waits).to.have.length(3);
+  });
+
+  it("takes a usual tip where the endpoint has no opinion", async () => {
+    const rpc: Rpc = {
+      name: "silent on tips",
+      async request(method, params, signal) {
+        if (method === "eth_maxPriorityFeePerGas") throw rpcError(method, { code: -32601, message: "no such method" });
+        return chain.rpc.request(method, params, signal);
+      },
+    };
+    const log = memoryLog();
+    await chain.automine(false);
+    await (await senderOf(rpc, wallet, { log })).submit("pay:1", pay(1));
+    expect((await log.open())[0]?.priorityFee).to.equal(10n ** 9n);
+  });
+
+  it("looks after the other nonces when one cannot be helped", async () => {
+    await chain.automine(false);
+    const log = memoryLog();
+    const clock = fakeClock();
+    const rpc: Rpc = {
+      name: "stubborn",
+      async request(method, params, signal) {
+        const [first] = params;
+        if (method === "eth_estimateGas" && clock.now() > start && (first as { to: string }).to === payee(0x1001)) {
+          throw rpcError(method, { code: -32602, message: "no" });
+        }
+        return chain.rpc.request(method, params, signal);
+      },
+    };
+    const start = clock.now();
+    const sender = await senderOf(rpc, wallet, { log, clock, journal, bumpAfterMs: 1 });
+    await sender.submit("pay:1", pay(1));
+    await sender.submit("pay:2", pay(2));
+    clock.advance(5);
+    await sender.tend();
+    expect((await log.open()).map(({ hashes }) => hashes.length)).to.deep.equal([1, 2]);
+    expect(journal.lines.map(({ message }) => message)).to.deep.equal(["a transaction needs a person"]);
   });
 
   it("does not mistake an endpoint that is down for a refusal, and leaves nothing behind that it did not record", async () => {

@@ -40,7 +40,8 @@ function run(options: ChildOptions): Promise<Ended> {
   });
 }
 
-describe("a node that is killed", () => {
+describe("a node that is killed", function () {
+  this.timeout(120_000);
   let chain: Awaited<ReturnType<typeof servedChain>>;
   let staged: Staged;
   let folder: string;

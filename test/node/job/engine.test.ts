@@ -18,7 +18,8 @@ import { embeddedChain } from "../../support/chainEmbedded.ts";
 import { answerTo, fakeInfer, gate, memoryJournal, policyOf, trapdoorProving, watch } from "../../support/fakes.ts";
 import { prove, TRAPDOOR } from "../../support/trapdoor.ts";
 
-describe("the engine", () => {
+describe("the engine", function () {
+  this.timeout(120_000);
   let chain: Awaited<ReturnType<typeof embeddedChain>>;
   let staged: Staged;
   let node: Engine | undefined;

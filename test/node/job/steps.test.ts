@@ -182,16 +182,6 @@ describe("the steps", () => {
     expect((await closedBy(proved, at.ports)).kind).to.equal("expired");
   });
 
-  it("prove again if the node's key is another than the proof's", async () => {
-    const at = setting();
-    const { proved } = await jobs(at);
-    const chain = { ...at.chain, prover: `0x${"98".repeat(20)}` as typeof PROVER };
-    const back = await step(proved, { ...at.ports, chain });
-    expect(back).to.include({ state: "inferred", attempts: 1 });
-    expect(back).to.not.have.any.keys("proof", "signals", "prover");
-    expect(at.chain.sent).to.deep.equal([]);
-  });
-
   it("find out why a submission was refused: answered meanwhile, or a trouble of its own", async () => {
     const at = setting();
     const { proved } = await jobs(at);

@@ -23,7 +23,8 @@ const block = (number: number, branch = 0): BlockRef => ({
 const seenIn = (request: number, at: BlockRef): RequestSeen => requestSeen({ id: idOf(request), block: at });
 
 for (const [name, place] of PLACES) {
-  describe(`the store on ${name}`, () => {
+  describe(`the store on ${name}`, function () {
+    this.timeout(60_000);
     let store: Store;
     const closed: number[][] = [];
     let next = 0;
