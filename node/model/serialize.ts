@@ -45,7 +45,7 @@ export function serializeGraph(graph: Graph): Uint8Array {
   const nodes = graph.nodes.map((node) => {
     const fields: Record<string, unknown> = { op: node.op, name: node.name, shape: node.shape };
     const values = node as unknown as Readonly<Record<string, unknown>>;
-    for (const [name, kind] of Object.entries(FIELDS[node.op]) as [string, Kind][]) {
+    for (const [name, kind] of Object.entries<Kind>(FIELDS[node.op])) {
       const value = values[name];
       if (kind === "i32" || kind === "f64") {
         const array = value as Int32Array | Float64Array;
@@ -121,7 +121,7 @@ function parseNode(fields: Readonly<Record<string, unknown>>, before: readonly N
   const name = fields["name"];
   if (typeof name !== "string" || name.length === 0 || name.length > 1000) throw broken(`${where}: has no name`);
   const node: Record<string, unknown> = { op, name, shape: shapeIn(fields["shape"], where) };
-  const kinds = Object.entries(FIELDS[op as Op]) as [string, Kind][];
+  const kinds = Object.entries<Kind>(FIELDS[op as Op]);
   if (Object.keys(fields).length !== kinds.length + 3) throw broken(`${where}: has fields that ${op} has not`);
   for (const [field, kind] of kinds) node[field] = READ[kind](fields[field], before, `${where}: ${field}`, tail);
   const result = node as unknown as Node;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Digest, VerifyingKey } from "../core/domain.ts";
 import type { LongCall } from "../core/ports.ts";
 import { atomically, sha256, sha256File, writeAtomically } from "./files.ts";
-import { DEVELOPMENT_SEED, makeDevelopmentKey } from "./setup.ts";
+import { DEVELOPMENT_SEED, makeDevelopmentKey, SETUP } from "./setup.ts";
 import { readVerifyingKey } from "./vkey.ts";
 
 export interface CachedKeyOptions extends LongCall {
@@ -29,7 +29,7 @@ export interface CachedKey {
 export async function developmentKey(options: CachedKeyOptions): Promise<CachedKey> {
   const { r1cs, directory, seed = DEVELOPMENT_SEED, signal, onProgress } = options;
   const circuit = await sha256File(r1cs, signal);
-  const zkey = join(directory, `${circuit}-${sha256(seed).slice(0, 16)}.zkey`);
+  const zkey = join(directory, `${circuit}-${sha256(`${SETUP}\0${seed}`).slice(0, 16)}.zkey`);
   const note = `${zkey}.sha256`;
   const known = await digestOf(zkey, note, signal);
   if (known !== undefined) return { zkey, digest: known, vkey: readVerifyingKey(zkey), circuit, hit: true };

@@ -106,7 +106,7 @@ async function append(to: string, request: (to: string) => Request, options: Lon
 }
 
 async function mayFollow({ from, to, name }: Step): Promise<void> {
-  if (!/^[\p{L}\p{N}\p{P}\p{S} ]{1,64}$/u.test(name)) {
+  if (name.length > 64 || !/^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(name)) {
     throw new NodeError("usage", "a contributor's name has 1 to 64 printable characters");
   }
   if (resolve(from) === resolve(to)) {

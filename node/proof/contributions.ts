@@ -71,7 +71,7 @@ function parametersOf(path: string, index: number, type: number, bytes: Buffer):
   for (let at = 0; at < bytes.length;) {
     const id = bytes[at];
     if (id === PARAMETER.iterations && at + 2 <= bytes.length) {
-      iterations = bytes[at + 1] as number;
+      iterations = bytes[at + 1];
       at += 2;
       continue;
     }

@@ -53,7 +53,7 @@ export interface ModelPackage {
   readonly digest: Digest;
   /** Present if the package has a key. */
   readonly vkey?: VerifyingKey;
-  path(role: Role): string;
+  readonly path: (role: Role) => string;
 }
 
 /** Replaces an older package in `folder`; refuses to replace anything else. @throws NodeError "input", "integrity" */
@@ -134,6 +134,9 @@ async function mayReplace(folder: string): Promise<void> {
   }
 }
 
+/** Of files that are read as a whole. */
+const MAX_BYTES: Readonly<Partial<Record<Role, number>>> = { graph: 1 << 30, vkey: 1 << 16, ceremony: 1 << 22 };
+
 export interface LoadOptions extends LongCall {
   /** The caller needs a key: refuse a package without one. */
   readonly keys: boolean;
@@ -163,6 +166,7 @@ export async function loadPackage(folder: string, options: LoadOptions): Promise
   for (const role of roles) {
     const entry = manifest.files[role] as FileEntry;
     const size = await plainSize(folder, FILES[role]);
+    if (size > (MAX_BYTES[role] ?? Infinity)) throw tampered(folder, `${FILES[role]} is impossibly large`);
     if (size !== entry.bytes) throw tampered(folder, `${FILES[role]} has ${size} bytes, not ${entry.bytes}`);
     if ((await sha256File(path(role), signal)) !== entry.sha256) {
       throw tampered(folder, `${FILES[role]} does not have the digest that the manifest states`);

@@ -67,6 +67,10 @@ function readHeader(file: BinFile): R1csHeader {
   if (constraints === 0) throw malformed(file.path, "has no constraints");
   const power = Math.floor(Math.log2(constraints + publics)) + 1;
   if (power >= MAX_POWER) throw malformed(file.path, `${constraints} constraints are too many for one proof`);
+  // Memory is taken by these counts, so the file must be long enough for them.
+  if (file.section(3).size !== 8 * wires) throw malformed(file.path, `does not map its ${wires} wires to labels`);
+  if (file.section(2).size < 12 * constraints)
+    throw malformed(file.path, `truncated: too short for ${constraints} rows`);
   if (file.has(4) || file.has(5)) throw malformed(file.path, "uses custom gates, which Groth16 has not");
   return { wires, outputs, publicInputs, constraints, publics, power };
 }

@@ -38,34 +38,32 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-function run(binary: string, args: readonly string[], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const env = { PATH: process.env["PATH"] ?? "" };
-    const child = spawn(binary, args, { env, stdio: ["ignore", "ignore", "pipe"], signal, killSignal: "SIGKILL" });
-    let complaint = "";
-    let failure: Error | undefined;
-    child.stderr.on("data", (piece: Buffer) => (complaint = (complaint + piece.toString()).slice(-STDERR_KEPT)));
-    child.once("error", (thrown) => (failure = thrown));
-    child.once("close", (code, by) => {
-      try {
-        throwIfAborted(signal);
-        if (failure !== undefined) {
-          throw new NodeError("environment", `${binary} cannot be run`, {
-            mend: "Let RAPIDSNARK name rapidsnark's `prover` binary, or unset it to prove with snarkjs.",
-            cause: failure,
-          });
-        }
-        if (code !== 0) {
-          throw new NodeError("environment", `rapidsnark's prover failed (${by ?? `exit code ${code}`})`, {
-            mend: "Its own words are in the facts; unset RAPIDSNARK to prove with snarkjs.",
-            retry: true,
-            facts: { stderr: complaint.trim() },
-          });
-        }
-        resolve();
-      } catch (thrown) {
-        reject(thrown as Error);
-      }
-    });
+async function run(binary: string, args: readonly string[], signal: AbortSignal): Promise<void> {
+  const env = { PATH: process.env["PATH"] ?? "" };
+  const child = spawn(binary, args, { env, stdio: ["ignore", "ignore", "pipe"], signal, killSignal: "SIGKILL" });
+  let complaint = "";
+  let failure: Error | undefined;
+  child.stderr.on("data", (piece: Buffer) => (complaint = (complaint + piece.toString()).slice(-STDERR_KEPT)));
+  child.once("error", (thrown) => (failure = thrown));
+  const end = await new Promise<string | number | null>((resolve) => {
+    child.once("close", (code, by) => resolve(by ?? code));
   });
+  throwIfAborted(signal);
+  if (failure !== undefined) {
+    throw new NodeError("environment", `${binary} cannot be run`, {
+      mend: "Let RAPIDSNARK name rapidsnark's `prover` binary, or unset it to prove with snarkjs.",
+      cause: failure,
+    });
+  }
+  if (end !== 0) {
+    throw new NodeError(
+      "environment",
+      `rapidsnark's prover failed (${typeof end === "number" ? "exit code " : ""}${end})`,
+      {
+        mend: "Its own words are in the facts; unset RAPIDSNARK to prove with snarkjs.",
+        retry: true,
+        facts: { stderr: complaint.trim() },
+      },
+    );
+  }
 }

@@ -15,6 +15,8 @@ import { HASH_BYTES, SECTION, TermsWriter, writeHeader } from "./zkey.ts";
 
 /** Public on purpose. Changing it, or how secrets derive from it, changes every development key. */
 export const DEVELOPMENT_SEED = "glassbox development key";
+/** Part of every secret and of the cache's names: raise it when the key for a seed changes. */
+export const SETUP = "glassbox.setup.v1";
 
 export interface DevelopmentKeyOptions extends LongCall {
   readonly r1cs: string;
@@ -38,7 +40,7 @@ interface Secrets {
 
 function secretsOf(seed: string): Secrets {
   const secret = (label: string): bigint => {
-    const digest = createHash("sha512").update(`glassbox.setup.v1\0${label}\0${seed}`).digest("hex");
+    const digest = createHash("sha512").update(`${SETUP}\0${label}\0${seed}`).digest("hex");
     return BigInt(`0x${digest}`) % R;
   };
   return { tau: secret("tau"), alpha: secret("alpha"), beta: secret("beta"), delta: secret("delta") };

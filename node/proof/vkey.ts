@@ -129,7 +129,7 @@ export function readVerifyingKey(path: string): VerifyingKey {
 export function vkeyToBytes(key: VerifyingKey): Uint8Array {
   if (key.ic.length !== SIGNALS + 1)
     throw new NodeError("integrity", `a key of ${key.ic.length - 1} signals, not ${SIGNALS}`);
-  const values = [key.alpha, key.beta, key.gamma, key.delta, key.ic].flat(3) as bigint[];
+  const values: bigint[] = [key.alpha, key.beta.flat(), key.gamma.flat(), key.delta.flat(), key.ic.flat()].flat();
   return new Uint8Array(Buffer.from(values.map((v) => v.toString(16).padStart(64, "0")).join(""), "hex"));
 }
 

@@ -78,15 +78,20 @@ describe("a ceremony", function () {
     const digest = await hashFile(ptau, "blake2b512");
     const done = await ceremony.finish({ r1cs, ptau, ptauDigest: digest, zkey: at("a3.zkey") });
     expect(done.digest).to.equal(sha256(done.transcript));
-    const transcript = JSON.parse(done.transcript);
+    const transcript = JSON.parse(done.transcript) as {
+      readonly contributions: unknown;
+      readonly circuit: { readonly sha256: string };
+      readonly key: { readonly zkey: string };
+      readonly ptau: { readonly blake2b512: string };
+    };
     expect(transcript.contributions).to.deep.equal(JSON.parse(JSON.stringify(verified.contributions)));
     expect(transcript.circuit.sha256).to.equal(await sha256File(r1cs));
     expect(transcript.key.zkey).to.equal(await sha256File(at("a3.zkey")));
     expect(transcript.ptau.blake2b512).to.equal(digest);
 
-    const { witness } = await smallKey(folder.path, { padding: 40 });
+    const small = await smallKey(folder.path, { padding: 40 });
     const prover = openProver();
-    const { signals } = await prover.prove({ zkey: at("a3.zkey"), wtns: witness(3n, 10n) });
+    const { signals } = await prover.prove({ zkey: at("a3.zkey"), wtns: small.witness(3n, 10n) });
     await prover.close();
     expect(signals).to.deep.equal({ c: 32n, v: 39n, r: 10n });
   });

@@ -253,7 +253,7 @@ describe("a model package", function () {
       const good = fs.readFileSync(file(MANIFEST), "utf8");
       type Loose = { [name: string]: Loose & (string | number | Loose[]) };
       const changes: readonly (readonly [string, (m: Loose) => void, RegExp])[] = [
-        ...Object.keys(JSON.parse(good))
+        ...Object.keys(JSON.parse(good) as object)
           .filter((name) => name !== "key")
           .map((name) => [`no ${name}`, (m: Loose) => delete m[name], new RegExp(`lacks "${name}"`)] as const),
         ["another format", (m) => Object.assign(m, { format: "zip" }), /not of a Glassbox package/],
@@ -299,7 +299,7 @@ describe("a model package", function () {
       for (const [name, change, pattern] of changes) {
         const manifest = JSON.parse(good) as Loose;
         change(manifest);
-        fs.writeFileSync(file(MANIFEST), canonicalJson(manifest as Json));
+        fs.writeFileSync(file(MANIFEST), canonicalJson(manifest));
         const refusal = await refusalOf(load);
         expect(refusal.message, name).to.match(pattern);
         expect(refusal.code, name).to.equal("input");
@@ -312,7 +312,7 @@ describe("a model package", function () {
       const { vkey: other } = await smallKey(work.path, { padding: 8, seed: "another", name: "another" });
       const { vkeyToSnarkjs } = await import("../../../node/proof/vkey.ts");
       const text = canonicalJson(vkeyToSnarkjs(other) as unknown as Json);
-      const manifest = JSON.parse(fs.readFileSync(file(MANIFEST), "utf8"));
+      const manifest = JSON.parse(fs.readFileSync(file(MANIFEST), "utf8")) as { files: Record<string, Json> } & Json;
       manifest.files[FILES.vkey] = { bytes: text.length, sha256: sha256(text) };
       fs.writeFileSync(file(FILES.vkey), text);
       fs.writeFileSync(file(MANIFEST), canonicalJson(manifest));

@@ -208,6 +208,15 @@ describe("the prover behind RAPIDSNARK", function () {
   const log = folder.at("calls.json");
   let key: SmallKey;
 
+  interface Call {
+    readonly args: readonly [string, string, string, string];
+    readonly env: readonly string[];
+    readonly pid: number;
+    readonly file: string;
+    readonly folder: string;
+  }
+  const called = (): Call => JSON.parse(readFileSync(log, "utf8")) as Call;
+
   /** Another program with rapidsnark's command line (it is snarkjs'), which writes down how it was called. */
   function program(name: string, body: string): string {
     const path = folder.at(name);
@@ -242,7 +251,7 @@ describe("the prover behind RAPIDSNARK", function () {
     const prover = openProver(program("prover.mjs", PROVE));
     const made = await prover.prove(job());
     expect(made.signals).to.deep.equal({ c: 32n, v: 39n, r: 10n });
-    const call = JSON.parse(readFileSync(log, "utf8"));
+    const call = called();
     expect(call.args).to.have.length(4);
     expect(call.args[0]).to.equal(key.zkey);
     expect([call.folder, call.file]).to.deep.equal(["700", "600"]);
@@ -279,7 +288,7 @@ describe("the prover behind RAPIDSNARK", function () {
       const proved = prover.prove(job(), { signal: stop.signal });
       proved.catch(() => undefined);
       await until(() => readFileSync(log, "utf8").endsWith("}"), 10_000);
-      const { pid } = JSON.parse(readFileSync(log, "utf8"));
+      const { pid } = called();
       if (how === "abort") stop.abort();
       else await prover.close();
       expect((await refusalOf(() => proved)).code, how).to.equal("aborted");

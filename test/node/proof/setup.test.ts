@@ -215,6 +215,8 @@ describe("a malformed .r1cs", () => {
     binFile("r1cs", 1, [...sectionsOf(good), { id: 1, bytes: Buffer.alloc(64) }]),
     /repeats section 1/,
   );
+  refuses("more wires than it has labels for", header(36, 2 ** 31), /does not map its 2147483648 wires/);
+  refuses("far more rows than bytes", header(60, 2 ** 26), /truncated: too short/);
   refuses("custom gates", binFile("r1cs", 1, [...sectionsOf(good), { id: 4, bytes: Buffer.alloc(4) }]), /custom gates/);
 });
 
