@@ -39,6 +39,12 @@ const IMPORT =
 const packageOf = (name: string): string => name.split("/", name.startsWith("@") ? 2 : 1).join("/");
 
 describe("architecture", () => {
+  it("sees the imports that it judges", () => {
+    const imports = (file: string): number => [...fs.readFileSync(file, "utf8").matchAll(IMPORT)].length;
+    expect(imports("node/app/wiring.ts")).to.be.at.least(15);
+    expect(imports("node/core/domain.ts")).to.equal(0);
+  });
+
   for (const file of files) {
     it(`node/${file} imports only what its folder may`, () => {
       const folder = file.split(path.sep)[0] as string;

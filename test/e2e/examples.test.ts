@@ -57,6 +57,8 @@ describe("example models", function () {
         quantized: files.quantized?.sha256,
         circuit: files.circuit?.sha256,
         manifest: a.package.digest,
+        samples: a.accuracy.samples,
+        right: a.accuracy.right,
         constraints: circuit.constraints,
         claimConstraints: circuit.claimConstraints,
         domain: circuit.domain,

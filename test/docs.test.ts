@@ -1,0 +1,55 @@
+// What the documents say, held to what is there: links, commands, figures.
+import { expect } from "chai";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+
+const listed = spawnSync("git", ["ls-files", "*.md"], { encoding: "utf8" });
+const documents = listed.stdout.split("\n").filter((file) => file !== "");
+const readme = fs.readFileSync("README.md", "utf8");
+
+describe("documents", () => {
+  it("are found", () => {
+    expect(documents).to.include.members(["README.md", "docs/claim.md", "docs/config.md"]);
+  });
+
+  for (const file of documents) {
+    it(`${file} links only to what exists`, () => {
+      const text = fs.readFileSync(file, "utf8");
+      const links = [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map((m) => m[1] as string);
+      for (const link of links.filter((target) => !/^[a-z]+:/.test(target))) {
+        const target = path.join(path.dirname(file), link);
+        expect(fs.existsSync(target), `${file} -> ${link}`).to.equal(true);
+      }
+    });
+  }
+
+  it("README: npm scripts and glassbox commands that it names exist", () => {
+    const { scripts } = JSON.parse(fs.readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/npm (?:run )?([a-z]+)/g)].map((m) => m[1] as string);
+    for (const name of named.filter((word) => word !== "beside" && word !== "run"))
+      expect(scripts, name).to.have.property(name);
+    const commands = [...readme.matchAll(/glassbox(?: --)? ([a-z-]+)/g)].map((m) => m[1] as string);
+    const sources = fs.readdirSync("node/app/cli").map((f) => fs.readFileSync(path.join("node/app/cli", f), "utf8"));
+    for (const name of new Set(commands.filter((word) => !word.startsWith("-")))) {
+      expect(
+        sources.some((text) => text.includes(`new Command("${name}")`)),
+        name,
+      ).to.equal(true);
+    }
+  });
+
+  it("README: the table of examples has the figures of the committed snapshots", () => {
+    interface Kept {
+      readonly constraints: number;
+      readonly right: { readonly float: number; readonly integer: number };
+      readonly samples: number;
+    }
+    const kept = JSON.parse(fs.readFileSync("test/vectors/examples.json", "utf8")) as Record<string, Kept>;
+    for (const [name, { constraints, right, samples }] of Object.entries(kept)) {
+      const row = readme.split("\n").find((line) => line.startsWith(`| [${name}]`)) ?? "";
+      expect(row).to.contain(`| ${right.float} of ${samples} | ${right.integer} of ${samples} |`);
+      expect(row.replaceAll(",", "")).to.contain(`| ${constraints} |`);
+    }
+  });
+});
