@@ -8,7 +8,7 @@ import type { Curve } from "ffjavascript";
 import type { Digest, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { type Contribution, readContributions, type Record10 } from "./contributions.ts";
+import { type Contribution, readContributions, type CeremonyRecord } from "./contributions.ts";
 import { localCurve } from "./curve.ts";
 import { atomically, sha256, sha256File } from "./files.ts";
 import { canonicalJson, type Json } from "./json.ts";
@@ -115,7 +115,7 @@ async function mayFollow({ from, to, name }: Step): Promise<void> {
   readRecord(await localCurve(), from);
 }
 
-function readRecord(curve: Curve, zkey: string): Record10 {
+function readRecord(curve: Curve, zkey: string): CeremonyRecord {
   const { file } = openZkey(zkey);
   try {
     const record = readContributions(curve, file);

@@ -15,7 +15,7 @@ export interface Contribution {
   readonly beacon?: { readonly hash: string; readonly iterations: number };
 }
 
-export interface Record10 {
+export interface CeremonyRecord {
   /** Hex; all zeros in a development key. */
   readonly circuitHash: string;
   readonly contributions: readonly Contribution[];
@@ -25,7 +25,7 @@ const FIXED_BYTES = 3 * G1_BYTES + G2_BYTES + HASH_BYTES + 8;
 const MAX_BYTES = 1 << 20;
 
 /** @throws NodeError "input" if the section does not parse to its last byte. */
-export function readContributions(curve: Curve, file: BinFile): Record10 {
+export function readContributions(curve: Curve, file: BinFile): CeremonyRecord {
   const { offset, size } = file.section(SECTION.transcript);
   if (size < HASH_BYTES + 4 || size > MAX_BYTES) throw malformed(file.path, `a contributions section of ${size} bytes`);
   const bytes = file.read(offset, size);
