@@ -15,6 +15,8 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
       "@typescript-eslint/require-await": "off",
+      // Interfaces here are sets of closures: no method uses `this`.
+      "@typescript-eslint/unbound-method": "off",
       "@typescript-eslint/consistent-type-imports": "error",
     },
   },

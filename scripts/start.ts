@@ -29,6 +29,7 @@ import { memoryLog, openSender } from "../node/chain/submit.ts";
 import { deploy, request, type Wait } from "../node/chain/write.ts";
 import { Evidence } from "../node/core/domain.ts";
 import { EXIT_CODES, NodeError } from "../node/core/errors.ts";
+import type { Log, LogFields } from "../node/core/ports.ts";
 import { decodeInts } from "../node/core/tensor.ts";
 import { toReals } from "../node/model/border.ts";
 import type { Job } from "../node/job/job.ts";
@@ -90,40 +91,52 @@ function keyFileOf(name: string, key: string): string {
   return file;
 }
 
-/** What the node did about the request, told as it happens. */
-function storyOf(said: (line: string) => void): {
+interface Story {
+  readonly log: Log;
   readonly onStored: (job: Job) => void;
-  readonly times: Map<string, number>;
+  /** Milliseconds that the node's own clock gives for witness and proof. */
+  readonly took: Map<string, number>;
+  readonly done: () => boolean;
+  /** The clock of the first line starts now. */
+  readonly begin: () => void;
   gas: bigint;
-} {
-  const times = new Map<string, number>();
-  const story = { times, gas: 0n, onStored };
+}
+
+/** What the node does about the request, told as it happens: from its log and from the states of its job. */
+function storyOf(said: (line: string) => void): Story {
+  const took = new Map<string, number>();
+  const told = new Set<string>();
   let last = performance.now();
+  const tell = (name: string, detail: string, ms = performance.now() - last): void => {
+    if (told.has(name)) return;
+    told.add(name);
+    last = performance.now();
+    said(`  ${`node: ${name}`.padEnd(26)} ${duration(ms).padStart(9)}  ${detail}`.trimEnd());
+  };
+  const inLog = (fields: LogFields, message: string): void => {
+    const ms = fields["took"] as number;
+    if (message === "requests seen") tell("request seen", `in block ${String(fields["block"])}`);
+    if (message === "witness made" || message === "proof made and verified") took.set(message, ms);
+    if (message === "witness made") tell("witness", "every constraint's value", ms);
+    if (message === "proof made and verified") tell("proof", "in a child process, verified before it leaves", ms);
+  };
+  const log: Log = { ...silentLog, info: inLog, child: () => log };
+  const story: Story = {
+    log,
+    took,
+    onStored,
+    done: () => told.has("done"),
+    begin: () => void (last = performance.now()),
+    gas: 0n,
+  };
   function onStored(job: Job): void {
-    if (times.has(job.state) && job.state !== "closed") return;
-    const now = performance.now();
-    times.set(job.state, now - last);
-    const took = duration(now - last).padStart(9);
-    last = now;
-    const tell = (name: string, detail: string): void => said(`  ${name.padEnd(26)} ${took}  ${detail}`);
-    switch (job.state) {
-      case "accepted":
-        return tell("node: request seen", `${job.request.id.slice(0, 18)}…`);
-      case "inferred":
-        return tell("node: model run", `onnxruntime, ${job.output.length} bytes of output`);
-      case "proved":
-        return tell("node: witness, proof", "made in a child process, verified here before it leaves");
-      case "submitted":
-        return tell("node: proof submitted", "");
-      case "settled":
-        story.gas = job.receipt.gasUsed;
-        return tell(
-          "node: verified on chain",
-          `block ${job.receipt.block.number}, ${grouped(job.receipt.gasUsed)} gas`,
-        );
-      case "closed":
-        return tell("node: done", job.reason.text);
+    if (job.state === "inferred") tell("model run", `onnxruntime, ${job.output.length} bytes of output`);
+    if (job.state === "submitted") tell("proof submitted", "");
+    if (job.state === "settled") {
+      story.gas = job.receipt.gasUsed;
+      tell("verified on chain", `block ${job.receipt.block.number}, ${grouped(job.receipt.gasUsed)} gas`);
     }
+    if (job.state === "closed") tell("done", job.reason.kind);
   }
   return story;
 }
@@ -180,7 +193,7 @@ async function main(): Promise<number> {
           },
           publisher,
         ),
-      ({ registry, coordinator }) => `registry ${registry}, coordinator ${coordinator}`,
+      ({ coordinator }) => `registry, and coordinator at ${coordinator}`,
     );
     const client = await connect({ rpc, coordinator: deployed.coordinator, signal });
 
@@ -223,7 +236,7 @@ async function main(): Promise<number> {
       const config = loadConfig({ env: {}, cwd: projectFolder, over });
       return startNode(config, {
         packages: [await servedPackage(out, call)],
-        log: silentLog,
+        log: story.log,
         onStored: story.onStored,
         signal,
       });
@@ -234,6 +247,7 @@ async function main(): Promise<number> {
       "send the request",
       async () => {
         const { time } = await client.head(signal);
+        story.begin();
         const question = {
           model: registered.id,
           input,
@@ -251,7 +265,7 @@ async function main(): Promise<number> {
       awaitResult(client, asked.seen.id, { clock: systemClock, pollMs: 50, signal: giveUp }),
       node.ended.then(() => Promise.reject(new NodeError("internal", "the node ended before it answered"))),
     ]);
-    while (!story.times.has("closed")) await systemClock.sleep(20, giveUp);
+    while (!story.done()) await systemClock.sleep(20, giveUp);
     const report = await step("audit", (call) =>
       audit({
         client,
@@ -290,7 +304,8 @@ async function main(): Promise<number> {
     say();
     say(`model      ${name}: ${comparisonText(compiled.accuracy)}`);
     say(`circuit    ${grouped(circuit.constraints)} constraints, proving key ${bytes(files.zkey?.bytes ?? 0)}`);
-    say(`proof      ${duration(story.times.get("proved") ?? NaN)} with witness and local verification`);
+    const [witnessMs, proofMs] = ["witness made", "proof made and verified"].map((what) => story.took.get(what) ?? NaN);
+    say(`proof      ${duration(proofMs as number)}, witness ${duration(witnessMs as number)}`);
     const registration = registered.gas === undefined ? "registered before" : `register ${grouped(registered.gas)}`;
     say(`gas        ${registration}, request ${grouped(asked.receipt.gasUsed)}, fulfil ${grouped(story.gas)}`);
     say(`evidence   ${evidenceText(result.evidence)}`);

@@ -67,7 +67,7 @@ export async function wire(config: Config, packages: readonly Package[], options
   });
   const funds = await checkFunds(client, signer.address, signal);
   const prover = openProver(config.rapidsnark);
-  const opened = openPorts(packages, client, prover, config.proofSeconds * 1000);
+  const opened = openPorts(packages, client, prover, config.proofSeconds * 1000, log);
   const environment = statement({ prover: prover.name, image: config.image });
   try {
     const engine = await openEngine({
@@ -132,6 +132,7 @@ export function openPorts(
   client: Pick<ChainClient, "modelOf">,
   prover: Prover,
   estimateMs: number,
+  log: Log,
 ): Opened {
   const known = new Map<ModelId, Loaded>();
   const runners = new Map<Package, Promise<Runner>>();
@@ -196,7 +197,12 @@ export function openPorts(
           });
         }
         const witness = await kept(witnesses, pack, () => prepareWitness(pack.graph));
-        const proved = await prover.prove({ zkey: pack.zkey, wtns: witness(again.tensors, r) }, { signal });
+        const started = performance.now();
+        const wtns = witness(again.tensors, r);
+        const made = performance.now();
+        log.info({ model: pack.name, took: Math.round(made - started) }, "witness made");
+        const proved = await prover.prove({ zkey: pack.zkey, wtns }, { signal });
+        log.info({ model: pack.name, took: Math.round(performance.now() - made) }, "proof made and verified");
         const v = fingerprint(claimWords(input, output), r, R);
         const { signals } = proved;
         if (signals.c !== c || signals.v !== v || signals.r !== r) {

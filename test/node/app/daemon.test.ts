@@ -7,6 +7,7 @@ import path from "node:path";
 import { expect } from "chai";
 import { loadConfig } from "../../../node/app/config.ts";
 import { lock, type NodeOptions, startNode } from "../../../node/app/daemon.ts";
+import { silentLog } from "../../../node/app/observe.ts";
 import { statement } from "../../../node/app/environment.ts";
 import { openPorts, type Package } from "../../../node/app/wiring.ts";
 import { type ChainClient, connect } from "../../../node/chain/client.ts";
@@ -86,7 +87,7 @@ describe("a whole node", function () {
     const served = { id, name: pack.name, inputLength: 4, outputLength: 4, estimateMs: 0 };
     const snark = openProver();
     const facts = { keyHash: keyHash(vkey), quantizedDigest: pack.quantizedDigest, circuitDigest: pack.circuitDigest };
-    const ports = openPorts([pack], { modelOf: async () => facts as never }, snark, 0);
+    const ports = openPorts([pack], { modelOf: async () => facts as never }, snark, 0, silentLog);
     const { signal } = new AbortController();
     expect(await ports.models.served(id, signal)).to.deep.equal(served);
     const { output, c } = await ports.infer.run(served, INPUT, signal);
