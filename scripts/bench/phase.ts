@@ -30,7 +30,7 @@ async function answer(job: PhaseJob): Promise<PhaseReply> {
   const report = await phase(job, look);
   clearInterval(timer);
   const own = process.resourceUsage().maxRSS * 1024;
-  return { ...report, peakBytes: known ? own + children : null };
+  return { ...report, peak: { own, child: known ? children : null } };
 }
 
 /** The largest peak among this process's children, from Linux' /proc; undefined on other systems. */

@@ -1,7 +1,7 @@
 // What bench.ts and the processes of its phases say to each other, and the files that phases leave for later ones.
 import { performance } from "node:perf_hooks";
 import path from "node:path";
-import type { Level } from "./results.ts";
+import type { Level, Peak } from "./results.ts";
 
 export interface PhaseJob {
   readonly phase: string;
@@ -22,7 +22,7 @@ export interface PhaseReport {
   readonly figures?: Readonly<Record<string, number>>;
 }
 
-export type PhaseReply = (PhaseReport & { readonly peakBytes: number | null }) | { readonly error: string };
+export type PhaseReply = (PhaseReport & { readonly peak: Peak }) | { readonly error: string };
 
 /** @param look takes the peak of child processes now; for a phase that is about to end one */
 export type Phase = (job: PhaseJob, look: () => void) => Promise<PhaseReport>;

@@ -13,8 +13,14 @@ export interface Measured {
   readonly seconds: Readonly<Record<string, Spread>>;
   /** Counts, bytes and gas, as the phase names them. */
   readonly figures: Readonly<Record<string, number>>;
-  /** Peak resident memory of the phase's process and of the one that it started; null where the system does not say. */
-  readonly peakBytes: number | null;
+  readonly peak: Peak;
+}
+
+/** Most resident memory, in bytes, of the phase's process and of the process that it started, if any. */
+export interface Peak {
+  readonly own: number;
+  /** Null where the system does not say. */
+  readonly child: number | null;
 }
 
 /** A phase that was not run, or did not end, and why. */
@@ -96,7 +102,12 @@ const median =
   (name: string) =>
   ({ seconds }: Measured) =>
     seconds[name]?.median;
-const peak = ({ peakBytes }: Measured) => peakBytes;
+/** Of both processes, as if they reached their peaks at once. */
+export function peakBytes({ own, child }: Peak): number | null {
+  return child === null ? null : own + child;
+}
+
+const peak = ({ peak }: Measured) => peakBytes(peak);
 const ownConstraints = ({ figures }: Measured) =>
   figures["constraints"] === undefined ? undefined : figures["constraints"] - (figures["claimConstraints"] as number);
 
