@@ -94,17 +94,18 @@ function keyFileOf(name: string, key: string): string {
 interface Story {
   readonly log: Log;
   readonly onStored: (job: Job) => void;
-  /** Milliseconds that the node's own clock gives for witness and proof. */
-  readonly took: Map<string, number>;
   readonly done: () => boolean;
   /** The clock of the first line starts now. */
   readonly begin: () => void;
+  /** Milliseconds, by the node's own clock. */
+  witnessMs: number;
+  proveMs: number;
+  /** Of the fulfilment. */
   gas: bigint;
 }
 
 /** What the node does about the request, told as it happens: from its log and from the states of its job. */
 function storyOf(said: (line: string) => void): Story {
-  const took = new Map<string, number>();
   const told = new Set<string>();
   let last = performance.now();
   const tell = (name: string, detail: string, ms = performance.now() - last): void => {
@@ -114,19 +115,20 @@ function storyOf(said: (line: string) => void): Story {
     said(`  ${`node: ${name}`.padEnd(26)} ${duration(ms).padStart(9)}  ${detail}`.trimEnd());
   };
   const inLog = (fields: LogFields, message: string): void => {
-    const ms = fields["took"] as number;
     if (message === "requests seen") tell("request seen", `in block ${String(fields["block"])}`);
-    if (message === "witness made" || message === "proof made and verified") took.set(message, ms);
-    if (message === "witness made") tell("witness", "every constraint's value", ms);
-    if (message === "proof made and verified") tell("proof", "in a child process, verified before it leaves", ms);
+    if (message !== "proved") return;
+    Object.assign(story, { witnessMs: fields["witnessMs"], proveMs: fields["proveMs"] });
+    tell("witness", "every constraint's value", story.witnessMs);
+    tell("proof", "in a child process, verified before it leaves", story.proveMs);
   };
   const log: Log = { ...silentLog, info: inLog, child: () => log };
   const story: Story = {
     log,
-    took,
     onStored,
     done: () => told.has("done"),
     begin: () => void (last = performance.now()),
+    witnessMs: NaN,
+    proveMs: NaN,
     gas: 0n,
   };
   function onStored(job: Job): void {
@@ -304,8 +306,7 @@ async function main(): Promise<number> {
     say();
     say(`model      ${name}: ${comparisonText(compiled.accuracy)}`);
     say(`circuit    ${grouped(circuit.constraints)} constraints, proving key ${bytes(files.zkey?.bytes ?? 0)}`);
-    const [witnessMs, proofMs] = ["witness made", "proof made and verified"].map((what) => story.took.get(what) ?? NaN);
-    say(`proof      ${duration(proofMs as number)}, witness ${duration(witnessMs as number)}`);
+    say(`proof      ${duration(story.proveMs)}, witness ${duration(story.witnessMs)}`);
     const registration = registered.gas === undefined ? "registered before" : `register ${grouped(registered.gas)}`;
     say(`gas        ${registration}, request ${grouped(asked.receipt.gasUsed)}, fulfil ${grouped(story.gas)}`);
     say(`evidence   ${evidenceText(result.evidence)}`);

@@ -8,7 +8,8 @@ import type { Clock, Log } from "../core/ports.ts";
 import type { EngineOptions, EngineStatus } from "../job/engine.ts";
 import { type Config, secretsOf } from "./config.ts";
 import { openLog, systemClock } from "./observe.ts";
-import { type Package, type Wired, wire } from "./wiring.ts";
+import type { Package } from "./model.ts";
+import { type Wired, wire } from "./wiring.ts";
 
 export interface NodeOptions {
   /** Loaded and checked, see proof/package.ts. */

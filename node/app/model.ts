@@ -1,7 +1,7 @@
-// A package opened for use: run it on integers or bytes, and prove one claim about it. The node's own path to the same
-// parts is wiring.ts; this one is for single commands.
+// A compiled model opened for use: run it on a claim's bytes, and prove one claim about it. The node serves through this,
+// and so does every command. What is loaded here was checked by proof/package.ts.
 import fs from "node:fs";
-import { claimWords, sponge } from "../circuit/claim.ts";
+import { claimOf, claimWords, sponge } from "../circuit/claim.ts";
 import { type MakeWitness, prepareWitness } from "../circuit/witness.ts";
 import { keyHash } from "../chain/codec.ts";
 import type { Proof, Signals } from "../core/domain.ts";
@@ -10,14 +10,28 @@ import type { LongCall } from "../core/ports.ts";
 import { type BorderTensor, byteLength, decodeInts, encodeInts } from "../core/tensor.ts";
 import { toIntegers } from "../model/border.ts";
 import { readDataset } from "../model/dataset.ts";
-import type { Graph } from "../model/ir.ts";
+import { type Graph, nodeAt } from "../model/ir.ts";
 import { openRunner } from "../model/run.ts";
 import { loadPackage, type ModelPackage, readGraph } from "../proof/package.ts";
 import type { Prover } from "../proof/prover.ts";
-import type { Package } from "./wiring.ts";
 
-export interface OpenModel {
-  readonly package: ModelPackage;
+/** What running and proving need of a package. */
+export interface Parts {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly onnx: Uint8Array;
+  /** Path of the proving key. */
+  readonly zkey: string;
+}
+
+/** What serving needs besides: how the registry names the model. */
+export interface Package extends Parts {
+  readonly keyHash: string;
+  readonly quantizedDigest: string;
+  readonly circuitDigest: string;
+}
+
+export interface Session {
   readonly graph: Graph;
   readonly onnx: Uint8Array;
   readonly input: BorderTensor;
@@ -34,6 +48,10 @@ export interface OpenModel {
   close(): Promise<void>;
 }
 
+export interface OpenModel extends Session {
+  readonly package: ModelPackage;
+}
+
 export interface Answer {
   readonly input: Uint8Array;
   readonly output: Uint8Array;
@@ -43,27 +61,26 @@ export interface Answer {
   readonly proveMs: number;
 }
 
-/** @throws NodeError of loadPackage, and "integrity" if graph and quantized ONNX do not belong together */
-export async function openModel(folder: string, options: { readonly keys: boolean } & LongCall): Promise<OpenModel> {
-  const pack = await loadPackage(folder, options);
-  const graph = await readGraph(pack);
-  const onnx = new Uint8Array(fs.readFileSync(pack.path("quantized")));
+/** @throws NodeError "integrity" if graph and quantized ONNX do not belong together */
+export async function openSession({ name, graph, onnx, zkey }: Parts): Promise<Session> {
+  const source = nodeAt(graph, graph.input);
+  if (source.op !== "input") throw new NodeError("internal", `${name}: node ${graph.input} is no input`);
+  const { border: input } = source;
+  const { ref, border: output } = graph.output;
   const runner = await openRunner(onnx, graph);
-  const { input, output } = pack.manifest;
   let witness: Promise<MakeWitness> | undefined;
 
   async function infer(bytes: Uint8Array): Promise<{ output: Uint8Array; tensors: readonly Float64Array[] }> {
     if (bytes.length !== byteLength(input)) {
-      throw new NodeError("input", `${pack.manifest.name} takes ${byteLength(input)} bytes, not ${bytes.length}`, {
+      throw new NodeError("input", `${name} takes ${byteLength(input)} bytes, not ${bytes.length}`, {
         mend: "`glassbox inspect` prints the shape and type of the model's input.",
       });
     }
     const tensors = await runner.run(decodeInts(bytes, input.type));
-    return { tensors, output: encodeInts(tensors[graph.output.ref] as Float64Array, output.type) };
+    return { tensors, output: encodeInts(tensors[ref] as Float64Array, output.type) };
   }
 
   return {
-    package: pack,
     graph,
     onnx,
     input,
@@ -71,15 +88,15 @@ export async function openModel(folder: string, options: { readonly keys: boolea
     infer,
     async prove(prover, bytes, challengeOf, call = {}) {
       const { tensors, output: answer } = await infer(bytes);
-      const c = sponge(claimWords(bytes, answer));
-      const r = challengeOf(c, answer);
+      const r = challengeOf(sponge(claimWords(bytes, answer)), answer);
+      const claim = { ...claimOf(bytes, answer, r), r };
       const started = performance.now();
       const make = await (witness ??= prepareWitness(graph));
       const wtns = make(tensors, r);
       const made = performance.now();
-      const { proof, signals } = await prover.prove({ zkey: pack.path("zkey"), wtns }, call);
-      if (signals.c !== c || signals.r !== r) {
-        throw new NodeError("integrity", "the circuit's signals are not those of the claim", {
+      const { proof, signals } = await prover.prove({ zkey, wtns }, call);
+      if (signals.c !== claim.c || signals.v !== claim.v || signals.r !== r) {
+        throw new NodeError("integrity", `${name}: the circuit's signals are not those of the claim`, {
           mend: "Key, circuit and model belong to different compilations; compile the model again.",
         });
       }
@@ -90,22 +107,30 @@ export async function openModel(folder: string, options: { readonly keys: boolea
   };
 }
 
-/** What the node's wiring takes. @throws NodeError "input" for a package without a key */
-export async function servedPackage(folder: string, call: LongCall = {}): Promise<Package> {
-  const pack = await loadPackage(folder, { keys: true, ...call });
-  const { files, name } = pack.manifest;
-  if (pack.vkey === undefined || files.quantized === undefined || files.circuit === undefined) {
-    throw new NodeError("internal", `${folder} was loaded without its key`);
-  }
+async function partsOf(pack: ModelPackage): Promise<Parts> {
   return {
-    name,
+    name: pack.manifest.name,
     graph: await readGraph(pack),
     onnx: new Uint8Array(fs.readFileSync(pack.path("quantized"))),
     zkey: pack.path("zkey"),
-    keyHash: keyHash(pack.vkey),
-    quantizedDigest: files.quantized.sha256,
-    circuitDigest: files.circuit.sha256,
   };
+}
+
+/** @throws NodeError of loadPackage and openSession */
+export async function openModel(folder: string, options: { readonly keys: boolean } & LongCall): Promise<OpenModel> {
+  const pack = await loadPackage(folder, options);
+  return { ...(await openSession(await partsOf(pack))), package: pack };
+}
+
+/** A package as the node serves it. @throws NodeError "input" for a package without a key */
+export async function servedPackage(folder: string, call: LongCall = {}): Promise<Package> {
+  const pack = await loadPackage(folder, { keys: true, ...call });
+  const { quantized, circuit } = pack.manifest.files;
+  if (pack.vkey === undefined || quantized === undefined || circuit === undefined) {
+    throw new NodeError("internal", `${folder} was loaded without its key`);
+  }
+  const digests = { quantizedDigest: quantized.sha256, circuitDigest: circuit.sha256 };
+  return { ...(await partsOf(pack)), keyHash: keyHash(pack.vkey), ...digests };
 }
 
 /**

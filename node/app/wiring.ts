@@ -2,33 +2,19 @@
 // that knows all of them; no logic of its own beyond joining.
 import path from "node:path";
 import { claimWords, sponge } from "../circuit/claim.ts";
-import { type MakeWitness, prepareWitness } from "../circuit/witness.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { openKey } from "../chain/keys.ts";
 import { type Address, Evidence, type ModelId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
-import { R } from "../core/field.ts";
 import type { Clock, Log } from "../core/ports.ts";
-import { byteLength, decodeInts, encodeInts, fingerprint } from "../core/tensor.ts";
+import { byteLength } from "../core/tensor.ts";
 import { type Engine, type EngineOptions, openEngine } from "../job/engine.ts";
 import { exponentialBackoff, type Infer, type Models, type Proving, type ServedModel } from "../job/ports.ts";
-import { type Graph, nodeAt } from "../model/ir.ts";
-import { openRunner, type Runner } from "../model/run.ts";
+import { nodeAt } from "../model/ir.ts";
+import { openSession, type Package, type Session } from "./model.ts";
 import { openProver, type Prover } from "../proof/prover.ts";
 import type { Config } from "./config.ts";
 import { type Environment, statement } from "./environment.ts";
-
-/** What is needed of a loaded package (proof/package.ts), whose digests were checked there. */
-export interface Package {
-  readonly name: string;
-  readonly graph: Graph;
-  readonly onnx: Uint8Array;
-  /** Path of the proving key. */
-  readonly zkey: string;
-  readonly keyHash: string;
-  readonly quantizedDigest: string;
-  readonly circuitDigest: string;
-}
 
 export interface Opened {
   readonly models: Models;
@@ -135,23 +121,21 @@ export function openPorts(
   log: Log,
 ): Opened {
   const known = new Map<ModelId, Loaded>();
-  const runners = new Map<Package, Promise<Runner>>();
-  const witnesses = new Map<Package, Promise<MakeWitness>>();
+  const sessions = new Map<Package, Promise<Session>>();
 
-  function runnerOf(pack: Package): Promise<Runner> {
-    return kept(runners, pack, () => openRunner(pack.onnx, pack.graph));
-  }
   function packageOf(model: ServedModel): Package {
     const found = known.get(model.id);
     if (found === undefined) throw new NodeError("internal", `model ${model.id} was never looked up`);
     return found.package;
   }
-  async function tensorsOf(pack: Package, input: Uint8Array) {
-    const source = nodeAt(pack.graph, pack.graph.input);
-    if (source.op !== "input") throw new NodeError("internal", `${pack.name}: node ${pack.graph.input} is no input`);
-    const tensors = await (await runnerOf(pack)).run(decodeInts(input, source.border.type));
-    const { ref, border } = pack.graph.output;
-    return { tensors, output: encodeInts(tensors[ref] as Float64Array, border.type) };
+  /** Opened once; a failure is not kept. */
+  function sessionOf(pack: Package): Promise<Session> {
+    const before = sessions.get(pack);
+    if (before !== undefined) return before;
+    const opening = openSession(pack);
+    sessions.set(pack, opening);
+    opening.catch(() => sessions.delete(pack));
+    return opening;
   }
 
   return {
@@ -183,49 +167,28 @@ export function openPorts(
     },
     infer: {
       async run(model, input) {
-        const { output } = await tensorsOf(packageOf(model), input);
+        const { output } = await (await sessionOf(packageOf(model))).infer(input);
         return { output, c: sponge(claimWords(input, output)) };
       },
     },
     proving: {
       async prove({ model, input, output, c, r }, signal) {
         const pack = packageOf(model);
-        const again = await tensorsOf(pack, input);
-        if (!Buffer.from(again.output).equals(output)) {
+        const session = await sessionOf(pack);
+        const same = (again: bigint, answer: Uint8Array): bigint => {
+          if (again === c && Buffer.from(answer).equals(output)) return r;
           throw new NodeError("integrity", `${pack.name} gave another output for the same input`, {
             mend: "The runtime is not deterministic on this machine: run `glassbox doctor`.",
           });
-        }
-        const witness = await kept(witnesses, pack, () => prepareWitness(pack.graph));
-        const started = performance.now();
-        const wtns = witness(again.tensors, r);
-        const made = performance.now();
-        log.info({ model: pack.name, took: Math.round(made - started) }, "witness made");
-        const proved = await prover.prove({ zkey: pack.zkey, wtns }, { signal });
-        log.info({ model: pack.name, took: Math.round(performance.now() - made) }, "proof made and verified");
-        const v = fingerprint(claimWords(input, output), r, R);
-        const { signals } = proved;
-        if (signals.c !== c || signals.v !== v || signals.r !== r) {
-          throw new NodeError("integrity", `${pack.name}: the circuit's signals are not those of the claim`, {
-            mend: "Key, circuit and model belong to different compilations; compile the model again.",
-          });
-        }
-        return proved;
+        };
+        const { proof, signals, witnessMs, proveMs } = await session.prove(prover, input, same, { signal });
+        log.info({ model: pack.name, witnessMs: Math.round(witnessMs), proveMs: Math.round(proveMs) }, "proved");
+        return { proof, signals };
       },
     },
     async close() {
       await prover.close();
-      for (const opening of runners.values()) await (await opening).close();
+      for (const opening of sessions.values()) await (await opening).close();
     },
   };
-}
-
-/** The value of `key`, made once; a failure is not kept. */
-function kept<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
-  const before = map.get(key);
-  if (before !== undefined) return before;
-  const making = make();
-  map.set(key, making);
-  making.catch(() => map.delete(key));
-  return making;
 }
