@@ -15,6 +15,7 @@ import {
   type NetworkResults,
   type Outcome,
   type Outcomes,
+  type Peak,
   type Results,
   spreadOf,
 } from "./bench/results.ts";
@@ -99,7 +100,7 @@ function runOnce(job: PhaseJob, limitMs: number): Promise<PhaseReply> {
 async function run(job: PhaseJob, runs: number, limitMs = PHASE_MS): Promise<Outcome> {
   const samples: Record<string, number[]> = {};
   let figures: Readonly<Record<string, number>> = {};
-  let peakBytes: number | null = 0;
+  const peaks: Peak[] = [];
   for (let i = 0; i < runs; i++) {
     progress(`${job.network}: ${path.basename(job.folder)} ${job.phase} ${i + 1}/${runs}`);
     const reply = await runOnce(job, limitMs);
@@ -109,10 +110,15 @@ async function run(job: PhaseJob, runs: number, limitMs = PHASE_MS): Promise<Out
     }
     for (const [name, times] of Object.entries(reply.seconds)) (samples[name] ??= []).push(...times);
     figures = reply.figures ?? {};
-    peakBytes = reply.peakBytes === null || peakBytes === null ? null : Math.max(peakBytes, reply.peakBytes);
+    peaks.push(reply.peak);
   }
   const seconds = Object.fromEntries(Object.entries(samples).map(([name, times]) => [name, spreadOf(times)]));
-  return { seconds, figures, peakBytes };
+  const known = peaks.every(({ child }) => child !== null);
+  const peak = {
+    own: Math.max(...peaks.map(({ own }) => own)),
+    child: known ? Math.max(...peaks.map(({ child }) => child ?? 0)) : null,
+  };
+  return { seconds, figures, peak };
 }
 
 /** Runs phases in order; one that has no result ends the road, for those after it read its files. */

@@ -6,6 +6,7 @@ import {
   type NetworkResults,
   type Outcome,
   type Outcomes,
+  peakBytes,
   type Results,
   type Spread,
   type Unit,
@@ -109,8 +110,8 @@ ${notes(networks.flatMap(baselineNotes))}
   included.
 - **proof**: as the node makes it, from \`.zkey\` and \`.wtns\` to a proof that has been verified, whose signals are then compared with
   the claim. rapidsnark runs where the environment variable \`RAPIDSNARK\` names its \`prover\`.
-- **peak**: the most resident memory of a phase, which has a process of its own: that process's peak plus that of the prover's
-  process, where there is one.
+- **peak**: the most resident memory of a phase, which has a process of its own, plus, where it starts one, that of the prover's
+  process; bars and ratios take the sum. 1 MB is 10^6 bytes.
 - **gas**: transactions on an embedded chain (EDR) with real proofs; \`fulfil\` is a prover's first, which costs most.
 - A development key stands in for a ceremony's; the proof costs the same with either.
 
@@ -163,7 +164,7 @@ function baselineNotes({ title, baselines }: NetworkResults): (readonly [string,
 function valueOf(outcomes: Outcomes, kind: Versus["kind"], [phase, name]: readonly [string, string]) {
   const outcome = measured(outcomes[phase]);
   if (kind === "seconds") return outcome?.seconds[name]?.median;
-  if (kind === "peak") return outcome?.peakBytes ?? undefined;
+  if (kind === "peak") return outcome && (peakBytes(outcome.peak) ?? undefined);
   return outcome?.figures[name];
 }
 
@@ -201,8 +202,11 @@ function figure(phase: string, name: string, show: (value: number) => string): C
 
 function peak(phase: string): Cell {
   return (outcomes) => {
-    const value = measured(outcomes[phase])?.peakBytes;
-    return typeof value === "number" ? bytes(value) : "-";
+    const outcome = measured(outcomes[phase]);
+    if (outcome === undefined) return "-";
+    const { own, child } = outcome.peak;
+    if (child === null) return `${bytes(own)} + ?`;
+    return child === 0 ? bytes(own) : `${bytes(own)} + ${bytes(child)}`;
   };
 }
 
