@@ -83,7 +83,7 @@ export async function compile(source: string, { level, wasm = false }: CompileOp
 }
 
 function refusal(said: string, cause: unknown): NodeError {
-  // eslint-disable-next-line no-control-regex -- circom colours what it says
+  // circom colours what it says
   const plain = said.replace(/\u001b\[[0-9;]*m/g, "").trim();
   return new NodeError("internal", `circom refuses the text: ${plain || String(cause)}`, { cause });
 }

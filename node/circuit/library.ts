@@ -7,7 +7,8 @@ import { gadgetOf } from "./gadget.ts";
 import type { Gadget } from "./gadget.ts";
 import { HINTS } from "./hints.ts";
 import type { Hint, Hints } from "./hints.ts";
-import type { Row } from "./lc.ts";
+import { ONE, lcOf } from "./lc.ts";
+import type { Lc, Row, Value } from "./lc.ts";
 import { ABSORB, absorbHint, absorbRows } from "./poseidon.ts";
 import { readR1cs, rowsOf, symbolsOf } from "./r1cs.ts";
 
@@ -73,9 +74,14 @@ async function compileGadgets(specs: readonly Spec[], hints: Hints): Promise<Gad
   const rows: Row[][] = specs.map(() => []);
   for (const row of rowsOf(readR1cs(r1cs))) {
     const i = owner[row.flatMap(({ wires }) => wires).find((wire) => wire > 0) ?? 0] ?? -1;
-    const local = (wire: number): number => (wire === 0 ? 0 : wire - (first[i] as number) + 1);
-    const [a, b, c] = row.map(({ wires, factors }) => ({ wires: wires.map(local), factors }));
-    rows[i]?.push([a, b, c] as unknown as Row);
+    // circom's order of terms depends on where in the batch a gadget stands, so they are put in order of wires
+    const local = ({ wires, factors }: Lc): Lc => {
+      const terms = wires.map(
+        (wire, k) => [wire === ONE ? ONE : wire - (first[i] as number) + 1, factors[k] as Value] as const,
+      );
+      return lcOf(...terms.sort(([x], [y]) => x - y));
+    };
+    rows[i]?.push([local(row[0]), local(row[1]), local(row[2])]);
   }
   return specs.map((spec, i) => {
     const hint = known[i] as Hint;

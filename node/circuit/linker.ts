@@ -11,7 +11,7 @@ import type { Gadget } from "./gadget.ts";
 import { lcOf, plus, times } from "./lc.ts";
 import type { Lc, Value, Wire } from "./lc.ts";
 import type { Library } from "./library.ts";
-import { PUBLICS } from "./sheet.ts";
+import { PUBLICS, placeName } from "./sheet.ts";
 import type { Operand, Place, Sheet } from "./sheet.ts";
 
 /** The longest combination that may stand where it is written more than once or makes a product dense. */
@@ -162,8 +162,7 @@ export class Circuit implements Sheet {
 
   #fit(gadget: Gadget, i: number, lc: Lc): Lc {
     if (lc.wires.length <= LONG || gadget.alone[i] === true) return lc;
-    const { symbol, index } = this.#place;
-    throw new NodeError("internal", `${symbol}[${index}]: ${lc.wires.length} terms into ${gadget.name}, unbound`);
+    throw new NodeError("internal", `${placeName(this.#place)}: ${lc.wires.length} terms into ${gadget.name}, unbound`);
   }
 
   #linear(operand: Operand, wire: Wire): void {

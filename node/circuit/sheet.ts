@@ -18,6 +18,11 @@ export interface Place {
   readonly index: readonly number[];
 }
 
+/** "symbol[i][k]" */
+export function placeName({ symbol, index }: Place): string {
+  return `${symbol}${index.map((i) => `[${i}]`).join("")}`;
+}
+
 export interface Sheet {
   at(place: Place): void;
   /** A wire that nothing binds yet: the model's input. */

@@ -10,17 +10,12 @@ import { LIBRARY } from "./library.ts";
 import { Circuit } from "./linker.ts";
 import type { Trace } from "./linker.ts";
 import { planOf } from "./plan.ts";
-import { PUBLIC } from "./sheet.ts";
-import type { Place } from "./sheet.ts";
+import { PUBLIC, placeName } from "./sheet.ts";
 import { layAll, loadGadgets } from "./witness.ts";
-
-function pathOf({ symbol, index }: Place): string {
-  return `main.${symbol}${index.map((i) => `[${i}]`).join("")}`;
-}
 
 /** Names of the wires that one call of the sheet added, in order. */
 function wireNames({ place, gadget, wires }: Trace): string[] {
-  const path = pathOf(place);
+  const path = `main.${placeName(place)}`;
   if (gadget === undefined) return [path];
   const { outputs, internals } = gadget.hint;
   return [...outputs, ...internals].slice(0, wires).map((signal) => `${path}.${signal}`);
@@ -76,7 +71,7 @@ export async function explainRow(graph: Graph, row: number): Promise<RowName> {
   let found: RowName | undefined;
   const trace = ({ place, gadget, firstRow, rows }: Trace): void => {
     if (row < firstRow || row >= firstRow + rows) return;
-    const line = gadget === undefined ? `0 = sum - ${pathOf(place)}` : spell(gadget, row - firstRow);
+    const line = gadget === undefined ? `0 = sum - ${placeName(place)}` : spell(gadget, row - firstRow);
     found = { row, layer: place.symbol, element: place.index, gadget: gadget?.name ?? "linear", line };
   };
   layAll(plan, new Circuit({ library: LIBRARY, trace }));
@@ -85,7 +80,7 @@ export async function explainRow(graph: Graph, row: number): Promise<RowName> {
 }
 
 export function rowText({ row, layer, element, gadget, line }: RowName): string {
-  return `row ${row}: ${layer}[${element.join("][")}], ${gadget}: ${line}`;
+  return `row ${row}: ${placeName({ symbol: layer, index: element })}, ${gadget}: ${line}`;
 }
 
 function spell(gadget: Gadget, row: number): string {

@@ -16,7 +16,7 @@ import type { Library } from "./library.ts";
 import { Circuit } from "./linker.ts";
 import { planOf } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { Census, PUBLIC, PUBLICS } from "./sheet.ts";
+import { Census, PUBLIC, PUBLICS, placeName } from "./sheet.ts";
 import type { Operand, Place, Sheet } from "./sheet.ts";
 
 /** Makes the bytes of a .wtns from the tensors of every node, in the graph's order, and the challenge r. */
@@ -133,15 +133,11 @@ class Witness implements Sheet {
     try {
       gadget.hint.run(operands.map((operand) => operand.value()), base, this.values); // prettier-ignore
     } catch (cause) {
-      const { symbol, index } = this.#place;
-      throw new NodeError(
-        "integrity",
-        `${symbol}[${index}]: ${gadget.name} has no witness: ${(cause as Error).message}`,
-        {
-          cause,
-          facts: { layer: symbol, element: index[0] ?? 0, gadget: gadget.name },
-        },
-      );
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new NodeError("integrity", `${placeName(this.#place)}: ${gadget.name} has no witness: ${reason}`, {
+        cause,
+        facts: { layer: this.#place.symbol, element: this.#place.index[0] ?? 0, gadget: gadget.name },
+      });
     }
     return base;
   }

@@ -188,6 +188,18 @@ describe("gadgets", () => {
     }
   });
 
+  it("a gadget has the same rows, term by term, wherever in circom's batch it stands", async () => {
+    const spec = { template: "Rescale", params: [20, 9, 7, 0, 1] };
+    const before = Array.from({ length: 12 }, (_, n) => ({ template: "Max2", params: [n] }));
+    const texts: string[] = [];
+    for (const batch of [[spec], [...before, spec], [...before.slice(7), spec, ...before.slice(0, 7)]]) {
+      const fresh = new Library();
+      await fresh.load(batch);
+      texts.push(JSON.stringify(fresh.get(spec).rows)); // its factors are small numbers
+    }
+    expect(new Set(texts).size).to.equal(1);
+  });
+
   it("parameters that break a header's demands do not compile", async () => {
     const cases = ["Rescale(10,9,1,0,1)", "Rescale(9,9,1,0,0)", "Rescale(54,9,8,0,1)", "Rescale(12,3,0,0,1)"];
     cases.push("Rescale(12,3,5,0,2)", "Bits(0,0)", "Bits(54,0)", "Max2(53)", "MaxIndex(53)", "AtMost(53,1)");

@@ -57,7 +57,7 @@ export class NetBuilder {
 
   /** Any node as it is, but for its name. */
   push(node: Node extends infer N ? (N extends Node ? Omit<N, "name"> : never) : never): Ref {
-    this.nodes.push({ ...node, name: `${node.op}${this.nodes.length}` } as Node);
+    this.nodes.push({ ...node, name: `${node.op}${this.nodes.length}` });
     return this.last;
   }
 

@@ -69,12 +69,13 @@ class LinearSystem {
   /** form = 0; foreign wires are solved for first, then the last name in order, so that the outcome is unique. */
   learn(form: Form): void {
     const rest = this.reduced(form);
-    const names = [...rest.keys()].filter((name) => name !== "");
-    if (names.length === 0) {
+    const names = [...rest.keys()].filter((name) => name !== "").sort();
+    const last = names.at(-1);
+    if (last === undefined) {
       if (rest.size > 0) throw new Error("the rows contradict each other");
       return;
     }
-    const pivot = names.find((name) => !this.#kept.has(name)) ?? (names.sort().at(-1) as string);
+    const pivot = names.find((name) => !this.#kept.has(name)) ?? last;
     const scale = -inverse(rest.get(pivot) as bigint);
     rest.delete(pivot);
     const value: Form = new Map([...rest].map(([name, factor]) => [name, reduce(factor * scale)]));
