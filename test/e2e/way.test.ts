@@ -66,7 +66,7 @@ async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
   await model.close();
 
   const keyFile = path.join(dataDir, "prover.key");
-  fs.writeFileSync(keyFile, (WALLETS[2] as (typeof WALLETS)[number]).privateKey, { mode: 0o600 });
+  fs.writeFileSync(keyFile, WALLETS[2].privateKey, { mode: 0o600 });
   const over = {
     dataDir,
     rpcUrl: chain.rpcUrl,
@@ -125,7 +125,7 @@ for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
     it("ends with a verified result, credited to the prover, marked as of a development key", async () => {
       const { client, request: id } = way;
       const result = await client.result(id);
-      expect(result?.prover).to.equal((WALLETS[2] as (typeof WALLETS)[number]).address);
+      expect(result?.prover).to.equal(WALLETS[2].address);
       expect(result?.evidence).to.equal(Evidence.zk | Evidence.developmentKey);
       expect(await client.credit(result?.prover as never)).to.equal(12345n);
     });

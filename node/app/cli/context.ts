@@ -1,6 +1,7 @@
 // What every command shares: where paths start, how results and errors are printed, and when to stop. No command's logic.
 import path from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
 import { asNodeError, EXIT_CODES, NodeError } from "../../core/errors.ts";
 import type { LongCall } from "../../core/ports.ts";
 import { openTerminal, type Terminal } from "../terminal.ts";

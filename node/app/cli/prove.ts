@@ -130,7 +130,7 @@ function readProofFile(file: string): ProofFile {
   if (typeof c !== "string" || !/^\d{1,78}$/.test(c) || typeof about !== "object" || about === null) throw wrong();
   const { chainId } = about as Partial<About>;
   if (typeof chainId !== "string" || !/^\d{1,78}$/.test(chainId)) throw wrong();
-  return { format, about: aboutOf(about as Partial<ProveOptions>), input, output, c, proof };
+  return { format, about: aboutOf(about), input, output, c, proof };
 }
 
 export function verifyCommand(): Command {
