@@ -4,6 +4,7 @@ import type { Shape } from "../../core/tensor.ts";
 import type { FloatInput } from "../graph.ts";
 import { elemTypeOf, MAX_RANK } from "./constant.ts";
 import type { Graph, Model, Node, Tensor, ValueInfo } from "./gen/onnx_pb.ts";
+import { checkNode, isDefaultDomain, titleOf } from "./nodes.ts";
 import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
 
 /** What onnxruntime 1.30 reads: the oldest and newest opset of ai.onnx (11 is our own floor) and IR version. */
@@ -19,16 +20,6 @@ export interface CheckedModel {
   readonly nodes: readonly Node[];
   readonly initializers: ReadonlyMap<string, Tensor>;
   readonly notices: readonly string[];
-}
-
-export function isDefaultDomain(domain: string): boolean {
-  return domain === "" || domain === "ai.onnx";
-}
-
-export function titleOf(node: Node): string {
-  const output = node.output.find((name) => name !== "") ?? "";
-  const name = node.name === "" ? `that makes ${quote(output)}` : quote(node.name);
-  return `node ${name} (op ${quote(node.opType)}${isDefaultDomain(node.domain) ? "" : `, domain ${quote(node.domain)}`})`;
 }
 
 const INPUT_TYPES: ReadonlySet<string> = new Set<FloatInput["elemType"]>([
@@ -53,7 +44,7 @@ function checkVersions(model: Model): number {
   }
   const versions = new Set(model.opsetImport.filter((o) => isDefaultDomain(o.domain)).map((o) => o.version));
   if (versions.size !== 1) malformed(`it imports ${versions.size} versions of the ai.onnx operator set, not one`);
-  const [version] = versions as Set<bigint> & { [Symbol.iterator](): Iterator<bigint> };
+  const [version] = versions;
   if (version === undefined || version < OPSETS.oldest || version > OPSETS.newest) {
     unsupported(
       `its opset is ${version}, not one from ${OPSETS.oldest} to ${OPSETS.newest}`,
@@ -63,21 +54,23 @@ function checkVersions(model: Model): number {
   return Number(version);
 }
 
-function checkExtras(model: Model, graph: Graph): void {
-  if (model.functions.length > 0) {
-    const names = model.functions.slice(0, 5).map((f) => quote(f.name));
+function checkExtras(model: Model, graph: Graph, here: (action: () => void) => void): void {
+  const { functions, trainingInfo } = model;
+  here(() => {
+    if (functions.length === 0) return;
+    const names = functions.slice(0, 5).map((f) => quote(f.name));
     unsupported(
-      `it defines ${model.functions.length} local function(s), such as ${names.join(", ")}`,
+      `it defines ${functions.length} local function(s), such as ${names.join(", ")}`,
       "Inline them with onnx.inliner.inline_local_functions.",
     );
-  }
-  if (model.trainingInfo.length > 0) unsupported("it holds training information", "Export the model for inference.");
-  if (graph.sparseInitializer.length > 0) {
-    unsupported(
-      `it has ${graph.sparseInitializer.length} sparse initializer(s)`,
-      "Store the weights as dense tensors.",
-    );
-  }
+  });
+  here(() => {
+    if (trainingInfo.length > 0) unsupported("it holds training information", "Export the model for inference.");
+  });
+  here(() => {
+    const count = graph.sparseInitializer.length;
+    if (count > 0) unsupported(`it has ${count} sparse initializer(s)`, "Store the weights as dense tensors.");
+  });
 }
 
 /** What a value's declared type says. */
@@ -112,14 +105,14 @@ function checkInput(info: ValueInfo, notices: string[]): CheckedModel["input"] {
     );
   }
   if (typeof batch !== "number") notices.push(`the batch dimension of ${what} was open and is fixed to 1`);
-  const shape = rest.map((dim, i) => {
-    if (typeof dim === "number" && dim >= 1) return dim;
-    const name = dim === undefined ? "open" : typeof dim === "number" ? "0" : `open (${quote(dim)})`;
-    return unsupported(
-      `dimension ${i + 1} of ${what} is ${name}; only the batch, dimension 0, may be open`,
-      "Fix it: onnx.tools.update_model_dims, or export with static shapes.",
+  const open = rest.flatMap((dim, i) => (typeof dim === "number" && dim >= 1 ? [] : `${i + 1} (${dim === undefined ? "open" : quote(String(dim))})`)); // prettier-ignore
+  if (open.length > 0) {
+    unsupported(
+      `of the dimensions of ${what}, only the batch, dimension 0, may be open or 0, but so is ${open.join(", ")}`,
+      "Fix it with onnx.tools.update_model_dims, or export with static shapes.",
     );
-  });
+  }
+  const shape = rest as readonly number[];
   return { name: info.name, shape: [1, ...shape], elemType: elemType as FloatInput["elemType"] };
 }
 
@@ -147,6 +140,7 @@ function sortNodes(nodes: readonly Node[], given: ReadonlySet<string>): readonly
     }
     return count;
   });
+  if (readers.every((list, i) => list.every((reader) => reader > i))) return nodes;
   const order = nodes.map((_, i) => i).filter((i) => waits[i] === 0);
   for (let at = 0; at < order.length; at++) {
     for (const reader of readers[order[at] as number] as number[]) {
@@ -182,15 +176,14 @@ export function checkModel(model: Model, maxNodes: number): CheckedModel {
   if (graph === undefined || graph.node.length === 0) {
     problems.push({ code: "input", where: "the model", why: "it holds no graph with nodes" });
     throwIfAny(problems);
-    throw new Error("unreachable");
+    throw new Error("a check failed without a problem");
   }
   const opset = here(() => checkVersions(model));
-  here(() => checkExtras(model, graph));
   here(() => {
     if (graph.node.length > maxNodes) unsupported(`it has ${graph.node.length} nodes, more than ${maxNodes}`);
   });
   throwIfAny(problems);
-
+  checkExtras(model, graph, here);
   const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
   const inputs = graph.input.filter((info) => !initializers.has(info.name));
   here(() => unique(graph.initializer.map((t) => t.name), "initializer")); // prettier-ignore
@@ -213,22 +206,28 @@ export function checkModel(model: Model, maxNodes: number): CheckedModel {
     if (!made && !initializers.has(info.name) && info.name !== inputs[0]?.name) {
       malformed(`nothing makes its output ${quote(info.name)}`);
     }
+    const kind = info.type?.value.case;
+    if (kind !== undefined && kind !== "tensorType") {
+      unsupported(`its output ${quote(info.name)} is not a tensor but of the kind ${kind}`);
+    }
     return info;
   });
   const given = new Set([...inputs.map((info) => info.name), ...initializers.keys()]);
   const sorted = here(() => sortNodes(graph.node, given));
+  const live = sorted === undefined || output === undefined ? graph.node : liveNodes(sorted, output.name);
+  // Lowering would find what is wrong with nodes, but will not be reached.
+  if (problems.length > 0 && opset !== undefined) for (const node of live) checkNode(node, opset, problems);
   throwIfAny(problems);
   if (opset === undefined || input === undefined || output === undefined || sorted === undefined) {
     throw new Error("a check failed without a problem");
   }
 
-  const nodes = liveNodes(sorted, output.name);
-  const idle = sorted.length - nodes.length;
+  const idle = sorted.length - live.length;
   if (idle > 0) notices.push(`${idle} node(s) that the output does not need are left out`);
   const outputType = output.type?.value.case === "tensorType" && output.type.value.value.shape !== undefined;
   const outputShape = outputType
     ? here(() => tensorTypeOf(output, `output ${quote(output.name)}`).dims.map((d) => (typeof d === "number" ? d : undefined))) // prettier-ignore
     : undefined;
   throwIfAny(problems);
-  return { opset, input, outputName: output.name, outputShape, nodes, initializers, notices };
+  return { opset, input, outputName: output.name, outputShape, nodes: live, initializers, notices };
 }

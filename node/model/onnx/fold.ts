@@ -71,7 +71,7 @@ function affineBefore(
     ref = node.x;
     node = work.nodes[ref] as FloatNode;
   }
-  if (node.op !== "affine" || (views.length > 0 && work.uses[ref] !== 1)) return undefined;
+  if (node.op !== "affine") return undefined;
   let at = node;
   for (const ref of views.toReversed()) {
     const view = work.nodes[ref] as FloatNode;

@@ -1,39 +1,22 @@
 // A checked model -> the float graph, one ONNX node after the other by the rules of ops.ts. All refusals are gathered; a
 // value that could not be made is passed on as broken, so that each fault is told once.
 import { type FloatGraph, type FloatNode } from "../graph.ts";
-import { readAttributes } from "./attributes.ts";
-import { type CheckedModel, isDefaultDomain, titleOf } from "./check.ts";
+import type { CheckedModel } from "./check.ts";
 import { type Budget, MAX_RANK, readTensor } from "./constant.ts";
 import { type Activation, type Draft, emit, reshape, type Value } from "./draft.ts";
 import type { Node } from "./gen/onnx_pb.ts";
-import { domainHint, hintFor, ruleFor } from "./ops.ts";
-import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
-import type { OpRule, Site } from "./site.ts";
+import { checkNode, titleOf } from "./nodes.ts";
+import { gather, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
+import type { Site } from "./site.ts";
 
 type Values = Map<string, Value | "broken">;
 
-function ruleOf(node: Node): OpRule {
-  if (!isDefaultDomain(node.domain)) {
-    unsupported(`the domain ${quote(node.domain)} is not read`, domainHint(node.domain));
-  }
-  return ruleFor(node.opType) ?? unsupported("this op is not read", hintFor(node.opType));
-}
-
-/** Checks a node against its op's rule and lowers it; undefined if there was a problem. */
+/** Lowers a node by its op's rule; undefined if there was a problem, here or before. */
 function lowerNode(node: Node, opset: number, values: Values, draft: Draft, problems: Problem[]): Value | undefined {
-  const here = <T>(action: () => T): T | undefined => gather(problems, titleOf(node), action);
-  const rule = here(() => ruleOf(node));
-  if (rule === undefined) return undefined;
-  const before = problems.length;
-  const attributes = readAttributes(node, rule.attributes, opset, here);
-  here(() => {
-    const [least, most] = rule.inputs;
-    const count = node.input.length;
-    if (count < least || count > most) malformed(`it has ${count} inputs, not ${least} to ${most}`);
-    if (node.output.length > (rule.outputs ?? 1)) malformed(`it has ${node.output.length} outputs`);
-  });
+  const checked = checkNode(node, opset, problems);
   const inputs = node.input.map((name) => (name === "" ? undefined : values.get(name)));
-  if (problems.length > before || inputs.includes("broken")) return undefined;
+  if (checked === undefined || inputs.includes("broken")) return undefined;
+  const { rule, attributes } = checked;
   const site: Site = {
     op: node.opType,
     name: node.name || (node.output[0] ?? ""),
@@ -42,7 +25,7 @@ function lowerNode(node: Node, opset: number, values: Values, draft: Draft, prob
     attributes,
     draft,
   };
-  return here(() => {
+  return gather(problems, titleOf(node), () => {
     const ended = site.inputs.find((value) => value?.kind === "activation" && value.end !== undefined);
     const end = (ended as Activation | undefined)?.end;
     const refuseEnd = (): never =>

@@ -122,9 +122,9 @@ describe("onnx refusals: the model as a whole", () => {
   });
 
   it("refuses other open dimensions, empty, negative and huge ones", async () => {
-    await refused({ ...plain, input: { dims: [1, "length"] } }, "unsupported", 'dimension 1 of input "x" is open ("length")'); // prettier-ignore
-    await refused({ ...plain, input: { dims: [1, 4, undefined] } }, "unsupported", 'dimension 2 of input "x" is open;');
-    await refused({ ...plain, input: { dims: [1, 0] } }, "unsupported", "is 0");
+    await refused({ ...plain, input: { dims: [1, "length"] } }, "unsupported", 'of the dimensions of input "x", only the batch, dimension 0, may be open or 0, but so is 1 ("length")'); // prettier-ignore
+    await refused({ ...plain, input: { dims: [1, undefined, "w", 4] } }, "unsupported", 'but so is 1 (open), 2 ("w")');
+    await refused({ ...plain, input: { dims: [1, 0] } }, "unsupported", 'but so is 1 ("0")');
     await refused({ ...plain, input: { dims: [1, -4] } }, "input", "a dimension of -4");
     await refused({ ...plain, input: { dims: [-1, 4] } }, "input", "a dimension of -1");
     await refused({ ...plain, input: { dims: [1, 2 ** 45] } }, "input", "a dimension of 35184372088832");
@@ -160,6 +160,7 @@ describe("onnx refusals: the model as a whole", () => {
     await refused(inGraph({ input: [] }), "unsupported", "0 inputs");
     await refused(inGraph({ output: [valueInfo("y", undefined), valueInfo("x", undefined)] }), "unsupported", '2 outputs ("y", "x")'); // prettier-ignore
     await refused(inGraph({ output: [] }), "unsupported", "0 outputs");
+    await refused(inGraph({ output: [{ name: "y", type: { value: { case: "sequenceType", value: {} } } }] }), "unsupported", 'output "y" is not a tensor'); // prettier-ignore
     await refused(inGraph({ output: [valueInfo("z", undefined)] }), "input", 'nothing makes its output "z"');
   });
 
@@ -224,6 +225,23 @@ describe("onnx refusals: nodes", () => {
       '- node "Trees_y" (op "Trees", domain "ai.onnx.ml"): the domain "ai.onnx.ml" is not read. Trees and other classic learners are not read; give a neural network.',
     ]);
     expect(error.mend).to.contain("glassbox inspect --ops");
+  });
+
+  it("lists faults of the model and of its nodes together", async () => {
+    const spec: ModelSpec = {
+      nodes: [node("Tanh", ["x"], ["t"]), node("Relu", ["t"], ["y"], { mystery: 1 })],
+      input: { dims: [3, 4] },
+      change: (model) => ({ ...model, trainingInfo: [{}] }) as ModelInit,
+    };
+    await refused(
+      spec,
+      "unsupported",
+      "4 problem(s)",
+      "training information",
+      "dimension of 3",
+      'op "Tanh"',
+      "mystery",
+    );
   });
 
   it("names control flow, quantized ops and names from object prototypes", async () => {
@@ -331,6 +349,7 @@ describe("onnx refusals: nodes", () => {
   wants("BatchNormalization in training", one("BatchNormalization", [1, 2, 4], { training_mode: 1 }, ["a", "b", "c", "d"].map((n) => weights(n, [2]))), "unsupported", "training_mode is 1"); // prettier-ignore
   wants("a negative variance", one("BatchNormalization", [1, 1, 4], {}, ["a", "b", "c", "d"].map((n) => tensor(n, [1], [-1]))), "unsupported", "variance is not positive"); // prettier-ignore
   wants("Dropout in training", { nodes: [node("Dropout", ["x", "", "t"], ["y"])], initializers: [tensor("t", [], [1], "bool")] }, "unsupported", "training_mode is true"); // prettier-ignore
+  wants("Clip with bounds of another type", one("Clip", [1, 4], {}, [tensor("a", [], [1], "int64")]), "input", "mixes float32 and int64"); // prettier-ignore
   wants("Clip with crossed bounds", one("Clip", [1, 4], {}, [tensor("a", [], [1]), tensor("b", [], [0])]), "input", "clips to [1, 0]"); // prettier-ignore
   wants("Clip with bounds that depend on the input", { nodes: [node("Clip", ["x", "x"], ["y"])] }, "unsupported", "its minimum (input 1) depends"); // prettier-ignore
   wants("Reshape to another size", one("Reshape", [1, 4], {}, [ints("s", [1, 5])]), "input", "cannot take the shape [1, 5]"); // prettier-ignore
@@ -462,7 +481,7 @@ describe("onnx refusals: bytes", () => {
     expect((await refusal(Buffer.concat([Uint8Array.of(0x3a, ...varint), empty]))).message).to.contain(
       "more than 1000000 messages",
     );
-  });
+  }).timeout(30_000);
 });
 
 /** Graph in attribute in node in graph ..., `levels` deep. */

@@ -58,6 +58,19 @@ describe("simplify: affine maps before a linear op", () => {
     expect(opsOf(await read(scaledConv([0], [0])))).to.deep.equal(["input", "affine", "conv"]);
   });
 
+  it("fold in one, though views that fell away had read them", async () => {
+    const nodes = [
+      node("Mul", ["x", "f"], ["a"]),
+      node("Reshape", ["a", "s"], ["r"]),
+      node("Reshape", ["r", "t"], ["q"]),
+      node("Mul", ["q", "f"], ["b"]),
+      node("MatMul", ["b", "w"], ["y"]),
+    ];
+    const initializers = [tensor("f", [], [0.5]), ints("s", [1, 1, 4]), ints("t", [1, 4]), weights("w", [4, 2])];
+    const graph = await read({ nodes, initializers, input: { dims: [1, 2, 2] } });
+    expect(opsOf(graph)).to.deep.equal(["input", "reshape", "dense"]);
+  });
+
   it("fold into grouped convs by the group's own channels", async () => {
     const nodes = [node("Mul", ["x", "f"], ["m"]), node("Conv", ["m", "w"], ["y"], { group: 2 })];
     const list = [tensor("f", [4, 1, 1], [1, 2, 3, 4]), weights("w", [6, 2, 2, 2])];
@@ -105,6 +118,37 @@ describe("simplify: affine maps before a linear op", () => {
   });
 });
 
+describe("simplify: affine maps that something else reads, too", () => {
+  const square = { input: { dims: [1, 2, 2] } };
+  const scale = [node("Mul", ["x", "f"], ["m"]), node("Reshape", ["m", "s"], ["r"])];
+  const initializers = [tensor("f", [], [0.5]), ints("s", [1, 4]), weights("w", [4, 4])];
+
+  it("stay behind a reshape that has a second reader", async () => {
+    const nodes = [...scale, node("MatMul", ["r", "w"], ["d"]), node("Add", ["d", "r"], ["y"])];
+    const graph = await read({ nodes, initializers, ...square });
+    expect(opsOf(graph)).to.deep.equal(["input", "affine", "reshape", "dense", "sum"]);
+  });
+
+  it("fold through a reshape of their own", async () => {
+    const nodes = [...scale, node("MatMul", ["r", "w"], ["d"]), node("Reshape", ["d", "t"], ["e"]), node("Add", ["e", "m"], ["y"])]; // prettier-ignore
+    const graph = await read({ nodes, initializers: [...initializers, ints("t", [1, 2, 2])], ...square });
+    expect(opsOf(graph)).to.deep.equal(["input", "affine", "reshape", "dense", "reshape", "sum"]);
+    expect(graph.nodes[2]).to.include({ op: "reshape", x: 0 });
+  });
+
+  it("do not meet the next one, which may be foldable alone", async () => {
+    const nodes = [
+      node("Mul", ["x", "wide"], ["a"]),
+      node("Mul", ["a", "f"], ["b"]),
+      node("Conv", ["b", "k"], ["c"]),
+      node("Add", ["c", "a"], ["y"]),
+    ];
+    const list = [tensor("wide", [2, 1, 1], [1, 100]), tensor("f", [], [0.5]), weights("k", [2, 2, 1, 1])];
+    const graph = await read({ nodes, initializers: list, input: { dims: [1, 2, 3, 3] } });
+    expect(opsOf(graph)).to.deep.equal(["input", "affine", "conv", "sum"]);
+  });
+});
+
 describe("simplify: affine maps behind a linear op", () => {
   const behind = (factor: readonly number[], bias: readonly number[], bDims: readonly number[]): ModelSpec => ({
     nodes: [
@@ -125,6 +169,27 @@ describe("simplify: affine maps behind a linear op", () => {
     const map = await read(behind([1e-3, 50], [1, 2, 3, 4], [2, 2]));
     expect(opsOf(map)).to.deep.equal(["input", "conv"]);
     expect((map.nodes[1] as FloatConv).bias.length).to.equal(8);
+  });
+
+  it("fold on both sides of a conv, when its bias is one per output element already", async () => {
+    const spec = scaledConv([0.5], [-0.5]);
+    const nodes = spec.nodes.map((each) => (each.opType === "Conv" ? { ...each, output: ["c"] } : each));
+    const map = [...(spec.initializers ?? []), weights("map", [4, 4])];
+    const graph = await read({ ...spec, nodes: [...nodes, node("Add", ["c", "map"], ["y"])] as NodeInit[], initializers: map }); // prettier-ignore
+    expect(opsOf(graph)).to.deep.equal(["input", "conv"]);
+  });
+
+  it("fold one after the other through reshapes that collapse", async () => {
+    const nodes = [
+      node("Conv", ["x", "w"], ["c"]),
+      node("Mul", ["c", "f"], ["m"]),
+      node("Reshape", ["m", "s"], ["r"]),
+      node("Reshape", ["r", "t"], ["q"]),
+      node("Mul", ["q", "f"], ["y"]),
+    ];
+    const initializers = [weights("w", [2, 2, 1, 1]), tensor("f", [], [0.5]), ints("s", [1, 8]), ints("t", [1, 4, 2])];
+    const graph = await read({ nodes, initializers, input: { dims: [1, 2, 2, 2] } });
+    expect(opsOf(graph)).to.deep.equal(["input", "conv", "reshape"]);
   });
 
   it("stay if the factor differs within a channel, or if something else reads the conv", async () => {
@@ -281,7 +346,7 @@ describe("simplify: random graphs", () => {
         throw new Error(`seed ${seed}: ${(cause as Error).message}`, { cause });
       }
     }
-  });
+  }).timeout(60_000);
 
   it("is done in linear time: 20,000 alternating views and scales", async () => {
     const nodes: NodeInit[] = [];
