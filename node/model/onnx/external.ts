@@ -87,7 +87,12 @@ export async function attachExternal(model: Model, folder: string | undefined, m
   for (const tensor of tensors) {
     const what = tensorTitle(tensor);
     const place = placeOf(tensor);
-    if (folder === undefined) unsupported(`${what} has external data, and the model did not come from a file`);
+    if (folder === undefined) {
+      unsupported(
+        `${what} is stored outside the model file, in ${quote(place.location)}, and only a single file is read here`,
+        "Save the model with its weights inside: onnx.save(onnx.load(file), file).",
+      );
+    }
     total += place.length;
     if (total > maxBytes) unsupported(`external data is more than ${maxBytes} bytes in all`);
     if (tensor.rawData.length > 0) malformed(`${what} has both external and raw data`);

@@ -32,6 +32,7 @@ export async function readModelBytes(
   policy: Partial<ReadPolicy> = {},
 ): Promise<FloatGraph> {
   const { maxBytes, maxElements, maxNodes } = { ...READ_POLICY, ...policy };
+  needSize(bytes.length, maxBytes, "the model");
   const model = parseOnnx(bytes);
   await attachExternal(model, folder, maxBytes).catch((thrown: unknown) => {
     if (!(thrown instanceof Refusal)) throw thrown;
@@ -47,15 +48,20 @@ export async function readModel(file: string, policy: Partial<ReadPolicy> = {}):
   return readModelBytes(await readBounded(file, maxBytes), path.dirname(file), policy);
 }
 
+function needSize(size: number, maxBytes: number, what: string): void {
+  if (size <= maxBytes) return;
+  throw new NodeError("input", `${what} has ${size} bytes, more than the ${maxBytes} that are read`, {
+    mend: "Models of this size are beyond what a circuit can hold; use a smaller one.",
+  });
+}
+
 async function readBounded(file: string, maxBytes: number): Promise<Uint8Array> {
   const mend = "Give the path of an .onnx file.";
   const stat = await fs.stat(file).catch((cause: unknown) => {
     throw new NodeError("input", `cannot read ${file}`, { mend, cause });
   });
   if (!stat.isFile()) throw new NodeError("input", `${file} is not a file`, { mend });
-  if (stat.size > maxBytes) {
-    throw new NodeError("input", `${file} has ${stat.size} bytes, more than the ${maxBytes} that are read`);
-  }
+  needSize(stat.size, maxBytes, file);
   const bytes = await fs.readFile(file).catch((cause: unknown) => {
     throw new NodeError("input", `cannot read ${file}`, { mend, cause });
   });

@@ -144,7 +144,7 @@ describe("onnx files: external data", () => {
 
   it("is refused for a model that has no folder", async () => {
     const error = await readModelBytes(external({ location: "w.bin" })).catch((e: unknown) => e as NodeError);
-    expect((error as NodeError).message).to.contain("did not come from a file");
+    expect((error as NodeError).message).to.contain("only a single file is read here");
   });
 });
 
@@ -155,6 +155,11 @@ describe("onnx files: reading", () => {
     expect(await messageOf("models/none.onnx")).to.contain("cannot read");
     expect(await messageOf("models")).to.contain("is not a file");
     const size = fs.statSync(modelFile("digits-mlp")).size;
+    const bytes = fs.readFileSync(modelFile("digits-mlp"));
+    const given = await readModelBytes(bytes, undefined, { maxBytes: size - 1 }).catch(
+      (error: NodeError) => error.message,
+    );
+    expect(given).to.contain(`the model has ${size} bytes, more than the ${size - 1}`);
     expect(await messageOf(modelFile("digits-mlp"), size)).to.equal("read");
     expect(await messageOf(modelFile("digits-mlp"), size - 1)).to.contain(
       `has ${size} bytes, more than the ${size - 1}`,
