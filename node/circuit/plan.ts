@@ -40,7 +40,7 @@ function boundOf(graph: Graph): boolean[] {
   const widths: number[] = [];
   return graph.nodes.map((node, ref) => {
     const width = isLinear(node) ? widthOf(node, (x) => widths[x] as number) : 1;
-    const bound = width > LONG && uses[ref] !== 1;
+    const bound = width > LONG && (uses[ref] as number) > 1;
     widths[ref] = bound ? 1 : width;
     return bound;
   });

@@ -64,7 +64,8 @@ function domain([B, s, , lo, signed]: (typeof RESCALES)[number]): { from: number
   return { from: -off, to: 2 ** B - 1 - off };
 }
 
-describe("gadgets", () => {
+describe("gadgets", function () {
+  this.timeout(60_000);
   before(async () => {
     await library.load(RESCALES.map((params) => ({ template: "Rescale", params }))); // in one run of circom
   });

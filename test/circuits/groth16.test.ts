@@ -25,7 +25,8 @@ describe("snarkjs' Groth16 on a linked circuit", function () {
     const { graph } = tinyNets(1).find(({ name }) => name === "argmax")!;
     const report = await buildCircuit(graph, { file: file("net.r1cs") });
     expect(report.domain).to.equal(1024);
-    await makeDevelopmentKey({ r1cs: file("net.r1cs"), zkey: file("net.zkey") });
+    const made = await makeDevelopmentKey({ r1cs: file("net.r1cs"), zkey: file("net.zkey") });
+    expect(made).to.include({ domain: report.domain, constraints: report.constraints });
 
     const tensors = evaluate(graph, randomInput(graph, 1));
     const [input, output] = [encodeInts(tensors[0]!, INT8), encodeInts(tensors[graph.output.ref]!, UINT8)];

@@ -21,7 +21,8 @@ function normal(rows: readonly Row[], names: ReadonlyMap<number, string>, kept: 
   return normalForm(rows, (wire) => names.get(wire) as string, kept);
 }
 
-describe("two roads to one circuit", () => {
+describe("two roads to one circuit", function () {
+  this.timeout(60_000);
   let folder = "";
   before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-roads-"))));
   after(() => fs.rmSync(folder, { recursive: true }));

@@ -106,7 +106,8 @@ function small(value: Value): number {
   return typeof value === "number" ? value : NaN;
 }
 
-describe("soundness of the gadgets", () => {
+describe("soundness of the gadgets", function () {
+  this.timeout(60_000);
   before(async () => {
     await library.load(ATTACKS.map(({ spec }) => spec));
   });
