@@ -27,11 +27,15 @@ const GENERATOR2: G2 = [
   ],
 ];
 
-const sameG2 = (a: G2, b: G2): boolean => a.flat().every((value, i) => value === b.flat()[i]);
+const GENERATOR1: G1 = [1n, 2n];
+
+/** On the curve, x is equal for a point and its negative only. Negatives forge as well: see soundVerifyingKey. */
+const sameOrNegative = ([a]: G1 | G2, [b]: G1 | G2): boolean => [a].flat().join() === [b].flat().join();
 
 /**
- * Refuses a key that no contract must trust: wrong number of signals, points not in their groups, gamma equal to delta or
- * delta the generator (a setup that nobody contributed to: anyone can forge its proofs).
+ * Refuses a key that no contract must trust, as KeyLib.sol does: wrong number of signals, points not in their groups, two of
+ * beta, gamma and delta equal, delta the generator (a setup that nobody contributed to). With delta = gamma or its negative,
+ * A = alpha, B = beta and C = minus or plus the signals' point is a proof of anything.
  * @throws NodeError "integrity"
  */
 export async function soundVerifyingKey(key: VerifyingKey): Promise<void> {
@@ -52,8 +56,14 @@ export async function soundVerifyingKey(key: VerifyingKey): Promise<void> {
     if (bytes === undefined || !isSound(curve, "G2", bytes)) refuse(`${name} is not a point of G2`, bad);
   }
   const uncontributed = "Add a contribution to the ceremony (`glassbox ceremony contribute`) and finish it.";
-  if (sameG2(key.gamma, key.delta)) refuse("gamma equals delta", uncontributed);
-  if (sameG2(key.delta, GENERATOR2)) refuse("delta is the generator", uncontributed);
+  if (sameOrNegative(key.gamma, key.delta)) refuse("gamma equals delta or its negative", uncontributed);
+  if (sameOrNegative(key.delta, GENERATOR2)) refuse("delta is the generator or its negative", uncontributed);
+  const foreign = "No setup ends like this; make the key again with this tool.";
+  if (sameOrNegative(key.alpha, GENERATOR1)) refuse("alpha is the generator or its negative", foreign);
+  if (sameOrNegative(key.beta, GENERATOR2)) refuse("beta is the generator or its negative", foreign);
+  for (const name of ["gamma", "delta"] as const) {
+    if (sameOrNegative(key.beta, key[name])) refuse(`beta equals ${name} or its negative`, foreign);
+  }
 }
 
 /** Affine Montgomery bytes as ffjavascript wants them; undefined if a coordinate is not below Q. */

@@ -4,8 +4,11 @@ import { readFileSync } from "node:fs";
 import * as snarkjs from "snarkjs";
 import { type Proof, signalList, type VerifyingKey } from "../../../node/core/domain.ts";
 import { Q, R } from "../../../node/core/field.ts";
+import { localCurve } from "../../../node/proof/curve.ts";
 import { verifyProof } from "../../../node/proof/verify.ts";
 import {
+  decodeG1,
+  encodeG1,
   proofFromSnarkjs,
   proofToSnarkjs,
   signalsFromSnarkjs,
@@ -175,6 +178,35 @@ describe("verifying keys", () => {
   refuses("gamma equal to delta", { ...key, delta: key.gamma }, /gamma equals delta/);
   refuses("delta equal to another gamma", { ...key, gamma: key.delta }, /gamma equals delta/);
   refuses("delta the generator", { ...key, gamma: key.beta, delta: GENERATOR }, /delta is the generator/);
+  const negative = ([x, [yi, yr]]: VerifyingKey["delta"]): VerifyingKey["delta"] => [x, [Q - yi, Q - yr]];
+  refuses("delta the negative of gamma", { ...key, delta: negative(key.gamma) }, /gamma equals delta or its negative/);
+  refuses(
+    "delta minus the generator",
+    { ...key, gamma: key.beta, delta: negative(GENERATOR) },
+    /delta is the generator/,
+  );
+  refuses("alpha the generator", { ...key, alpha: [1n, 2n] }, /alpha is the generator/);
+  refuses("alpha minus the generator", { ...key, alpha: [1n, Q - 2n] }, /alpha is the generator/);
+  refuses(
+    "beta the generator",
+    { ...key, gamma: key.delta, delta: key.beta, beta: GENERATOR },
+    /beta is the generator/,
+  );
+  refuses("beta minus delta", { ...key, beta: negative(key.delta) }, /beta equals delta/);
+
+  it("with delta minus gamma would prove anything, which is why they are refused", async () => {
+    // Nothing but the key goes into this: A = alpha, B = beta, C = IC[0] + c IC[1] + v IC[2] + r IC[3].
+    const bad = { ...key, delta: negative(key.gamma) };
+    const curve = await localCurve();
+    const of = ([x, y]: Pair): Uint8Array => encodeG1([x, y]) as Uint8Array;
+    const [zeroth, ...others] = bad.ic.map((point) => of(point)) as [Uint8Array, ...Uint8Array[]];
+    const sum = others.reduce((so, point, i) => curve.G1.add(so, curve.G1.timesScalar(point, BigInt(i + 1))), zeroth);
+    const forged: Proof = { a: bad.alpha, b: bad.beta, c: decodeG1(curve.G1.toAffine(sum)) };
+    const list = ["1", "2", "3"];
+    expect(await snarkjs.groth16.verify(vkeyToSnarkjs(bad), list, proofToSnarkjs(forged))).to.equal(true);
+    expect((await refusalOf(() => verifyProof(bad, { c: 1n, v: 2n, r: 3n }, forged))).code).to.equal("integrity");
+    await endSnarkjsThreads();
+  });
   refuses("two signals", { ...key, ic: key.ic.slice(0, 3) }, /2 signals, not 3/);
   refuses("four signals", { ...key, ic: [...key.ic, key.ic[0] as Pair] }, /4 signals, not 3/);
   refuses("alpha off the curve", { ...key, alpha: [key.alpha[0], key.alpha[1] + 1n] }, /alpha is not a point of G1/);
