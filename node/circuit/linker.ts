@@ -8,7 +8,7 @@ import { NodeError } from "../core/errors.ts";
 import type { Spec } from "./compile.ts";
 import { isInput, slotOf } from "./gadget.ts";
 import type { Gadget } from "./gadget.ts";
-import { lcOf, plus, times } from "./lc.ts";
+import { plus, times } from "./lc.ts";
 import type { Lc, Value, Wire } from "./lc.ts";
 import type { Library } from "./library.ts";
 import { PUBLICS, placeName } from "./sheet.ts";
@@ -53,7 +53,10 @@ export class Circuit implements Sheet {
   // the current one, and where. origin grows with every combination, so that nothing is ever cleared.
   #last = new Float64Array(CHUNK).fill(-1);
   #origin = 0;
-  readonly #merged = lcOf();
+  // The current combination, each wire once. The arrays are kept: emptying them would make every row grow them anew.
+  readonly #wires: Wire[] = [];
+  readonly #factors: Value[] = [];
+  #count = 0;
 
   constructor({ library, file, trace }: CircuitOptions) {
     this.#library = library;
@@ -178,9 +181,8 @@ export class Circuit implements Sheet {
   }
 
   #begin(): void {
-    this.#origin += this.#merged.wires.length;
-    this.#merged.wires.length = 0;
-    this.#merged.factors.length = 0;
+    this.#origin += this.#count;
+    this.#count = 0;
   }
 
   #terms({ wires, factors }: Lc, scale: Value): void {
@@ -191,26 +193,24 @@ export class Circuit implements Sheet {
   }
 
   #term(wire: Wire, factor: Value): void {
-    const { wires, factors } = this.#merged;
     const position = (this.#last[wire] as number) - this.#origin;
     if (position >= 0) {
-      factors[position] = plus(factors[position] as Value, factor);
+      this.#factors[position] = plus(this.#factors[position] as Value, factor);
     } else {
-      this.#last[wire] = this.#origin + wires.length;
-      wires.push(wire);
-      factors.push(factor);
+      this.#last[wire] = this.#origin + this.#count;
+      this.#wires[this.#count] = wire;
+      this.#factors[this.#count++] = factor;
     }
   }
 
   #end(): void {
-    const { wires, factors } = this.#merged;
-    this.#room(1 + 9 * wires.length);
+    this.#room(1 + 9 * this.#count);
     const head = this.#at++;
     let count = 0;
-    for (let i = 0; i < wires.length; i++) {
-      const factor = factors[i] as Value;
+    for (let i = 0; i < this.#count; i++) {
+      const factor = this.#factors[i] as Value;
       if (factor === 0 || factor === 0n) continue;
-      this.#words[this.#at] = wires[i] as Wire;
+      this.#words[this.#at] = this.#wires[i] as Wire;
       putField(this.#words, this.#at + 1, factor);
       this.#at += 9;
       count++;
