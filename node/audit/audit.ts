@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { buildCircuit } from "../circuit/build.ts";
 import { claimOf } from "../circuit/claim.ts";
 import { challenge, keccak, keyHash, modelId } from "../chain/codec.ts";
@@ -11,9 +12,9 @@ import type { ChainClient, ModelRecord, ResultRecord } from "../chain/client.ts"
 import { Evidence, type ModelId, type RequestId, type VerifyingKey } from "../core/domain.ts";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { decodeInts, encodeInts } from "../core/tensor.ts";
+import { byteLength, decodeInts, encodeInts } from "../core/tensor.ts";
 import { emitOnnx } from "../model/emit.ts";
-import type { Graph } from "../model/ir.ts";
+import { type Graph, nodeAt } from "../model/ir.ts";
 import { openRunner } from "../model/run.ts";
 import { sha256 } from "../proof/files.ts";
 import { loadPackage, type ModelPackage, readGraph } from "../proof/package.ts";
@@ -167,8 +168,28 @@ async function checkModel(facts: Facts, check: Ledger): Promise<void> {
   );
   if (pack === undefined) return;
   const found = pack;
+  await check("model", "key and lengths", async () => {
+    const { vkey, manifest } = found;
+    const { input, output } = manifest;
+    const differs = [
+      vkey !== undefined && keyHash(vkey) === record.keyHash ? [] : ["the verifying key"],
+      manifest.key?.kind === record.keyKind ? [] : [`the kind of key (here ${manifest.key?.kind ?? "none"})`],
+      byteLength(input) === record.inputLength ? [] : ["the input's length"],
+      byteLength(output) === record.outputLength ? [] : ["the output's length"],
+    ].flat();
+    return differs.length === 0
+      ? [true, `the package has the key on chain, it calls it a ${record.keyKind} key too, and the lengths agree`]
+      : [false, `the registry records another than the package: ${differs.join(", ")}`];
+  });
   await check("model", "quantized ONNX derived again", async () => {
     graph = await readGraph(found);
+    const { input, output } = found.manifest;
+    const source = nodeAt(graph, graph.input);
+    const described =
+      source.op === "input" &&
+      isDeepStrictEqual(source.border, input) &&
+      isDeepStrictEqual(graph.output.border, output);
+    if (!described) return [false, "the manifest describes another input or output than the integer graph has"];
     return [sha256(emitOnnx(graph)) === record.quantizedDigest, "the integer graph emits the same file, byte for byte"];
   });
   await check(
@@ -318,7 +339,7 @@ function answersOf({ record, result, folder }: Facts, checks: readonly Check[]):
   const key =
     record.keyKind === "development"
       ? "its key is a DEVELOPMENT key, so whoever likes can forge proofs for it"
-      : "its key comes from a ceremony";
+      : "its publisher says that its key comes from a ceremony, which this audit did not check";
   return {
     model:
       failed("model") ??

@@ -135,7 +135,7 @@ for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
       const { "attested hardware": attested, ...others } = outcomes(report);
       expect(attested).to.equal("absent");
       expect([...new Set(Object.values(others))], JSON.stringify(report.checks)).to.deep.equal(["ok"]);
-      expect(Object.keys(others)).to.have.length(13);
+      expect(Object.keys(others)).to.have.length(14);
       expect(report.passed).to.equal(true);
       expect(report.answers.model).to.contain("DEVELOPMENT key");
       expect(report.answers.environment).to.contain("no attested hardware");

@@ -1,0 +1,92 @@
+// What a publisher can declare on chain beside a package that is in order, and what an audit must say to it. The chain is a
+// table of answers; a real one is in test/e2e/way.test.ts.
+import { expect } from "chai";
+import { audit, type AuditReport } from "../../../node/audit/audit.ts";
+import type { ChainClient, ModelRecord } from "../../../node/chain/client.ts";
+import { challenge, keccak, keyHash, modelId } from "../../../node/chain/codec.ts";
+import { claimOf, claimWords, sponge } from "../../../node/circuit/claim.ts";
+import { type Address, Evidence, type Hex, type RequestId, type VerifyingKey } from "../../../node/core/domain.ts";
+import { byteLength, decodeInts, encodeInts } from "../../../node/core/tensor.ts";
+import { modelFacts } from "../../../node/app/cli/register.ts";
+import { openModel, type OpenModel } from "../../../node/app/model.ts";
+import { evaluate } from "../../../node/model/evaluate.ts";
+import { compiledExample } from "../../support/packages.ts";
+import { prove, TRAPDOOR, verifyingKeyOf } from "../../support/trapdoor.ts";
+
+const PUBLISHER = "0x00000000000000000000000000000000000000A1" as Address;
+const PROVER = "0x00000000000000000000000000000000000000B2" as Address;
+const COORDINATOR = "0x00000000000000000000000000000000000000C3" as Address;
+const REQUEST = `0x${"11".repeat(32)}` as RequestId;
+const HASH: Hex = `0x${"22".repeat(32)}`;
+
+/** A chain on which the model is registered as given, and one request answered with a proof that holds under TRAPDOOR. */
+function chainOf(model: OpenModel, over: Partial<ModelRecord>, key: VerifyingKey): ChainClient {
+  const facts = { ...modelFacts(model), publisher: PUBLISHER, ...over, keyHash: keyHash(key) };
+  const rest = { key: COORDINATOR, retired: false, registeredAt: 0, manifestURI: "" };
+  const record: ModelRecord = { ...rest, ...facts };
+  const id = modelId(record);
+  const input = new Uint8Array(byteLength(model.input)).fill(1);
+  const tensors = evaluate(model.graph, decodeInts(input, model.input.type));
+  const output = encodeInts(tensors[model.graph.output.ref] as Float64Array, model.output.type);
+  const c = sponge(claimWords(input, output));
+  const claim = { chainId: 1n, contract: COORDINATOR, request: REQUEST, model: id, prover: PROVER, c, input, output };
+  const r = challenge("claim", claim);
+  const proof = prove(TRAPDOOR, { c, v: claimOf(input, output, r).v, r });
+  const seen = { id: REQUEST, model: id, block: { number: 1, hash: HASH }, transaction: HASH };
+  const evidence = Evidence.zk | (record.keyKind === "development" ? Evidence.developmentKey : 0);
+  const environment: Hex = `0x${"0".repeat(64)}`;
+  const terms = { requester: PUBLISHER, fee: 0n, deadline: 9, requiredEvidence: 1, allowDevelopmentKeys: true };
+  const answers: Partial<ChainClient> = {
+    chainId: 1n,
+    coordinator: COORDINATOR,
+    requested: async () => ({ ...seen, ...terms, input }),
+    fulfilled: async () => ({ ...seen, prover: PROVER, evidence, environment, c, output, proof }),
+    result: async () => ({ output, model: id, prover: PROVER, evidence, fulfilledAt: 1, environment }),
+    requestOf: async () => ({ ...terms, model: id, inputHash: keccak(input), status: "fulfilled" }),
+    modelOf: async () => record,
+    keyOf: async () => key,
+  };
+  return answers as ChainClient;
+}
+
+describe("an audit with the model's package", function () {
+  this.timeout(60_000);
+  let model: OpenModel;
+  before(async () => {
+    const { package: pack } = await compiledExample("breast-cancer-mlp", { keys: true });
+    model = await openModel(pack.folder, { keys: true });
+  });
+  after(() => model.close());
+
+  const run = (over: Partial<ModelRecord>, key: VerifyingKey): Promise<AuditReport> =>
+    audit({ client: chainOf(model, over, key), request: REQUEST, fromBlock: 0, folder: model.package.folder });
+  const found = (report: AuditReport): string | undefined =>
+    report.checks.find(({ name }) => name === "key and lengths")?.detail;
+
+  it("fails where a key of the publisher's own is registered in place of the package's, all digests being right", async () => {
+    const report = await run({ keyKind: "ceremony" }, verifyingKeyOf(TRAPDOOR));
+    expect(report.checks.find(({ name }) => name === "package")?.outcome).to.equal("ok");
+    expect(report.checks.find(({ name }) => name === "proof")?.outcome).to.equal("ok");
+    expect(found(report)).to.contain("the verifying key").and.to.contain("the kind of key (here development)");
+    expect(report.passed).to.equal(false);
+    expect(report.answers.model).to.contain("NOT AS CLAIMED");
+  });
+
+  it("fails where the package's development key is registered as a ceremony's", async () => {
+    const report = await run({ keyKind: "ceremony" }, model.package.vkey as VerifyingKey);
+    expect(found(report)).to.match(/: the kind of key \(here development\)$/);
+    expect(report.answers.model).to.contain("NOT AS CLAIMED");
+  });
+
+  it("fails where other lengths are registered than the model has", async () => {
+    const lengths = { inputLength: byteLength(model.input) + 1, outputLength: byteLength(model.output) + 1 };
+    const report = await run(lengths, model.package.vkey as VerifyingKey);
+    expect(found(report)).to.match(/: the input's length, the output's length$/);
+  });
+
+  it("finds nothing wrong with key and lengths where they are the package's", async () => {
+    const report = await run({}, model.package.vkey as VerifyingKey);
+    expect(found(report)).to.contain("the package has the key on chain");
+    expect(report.checks.filter(({ question }) => question === "model").map(({ outcome }) => outcome)).not.to.contain("failed"); // prettier-ignore
+  });
+});
