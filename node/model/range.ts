@@ -31,6 +31,10 @@ export function rangesOf(graph: Graph): readonly Bounds[] {
       reads.map((ref) => all[ref] as Bounds),
       reads.map((ref) => nodeAt(graph, ref).shape),
     );
+    if (bounds.lo.length !== sizeOf(node.shape) || bounds.hi.length !== sizeOf(node.shape)) {
+      // Nobody sizes bits by bounds that do not exist.
+      throw new NodeError("unsupported", `node "${node.name}" (${node.op}) yields other elements than its shape has`);
+    }
     if (!(bounds.worst < DOUBLE_LIMIT)) {
       throw new NodeError("unsupported", `node "${node.name}" (${node.op}) may reach ${bounds.worst}, above 2^53`, {
         mend: "Use narrower weights or activations, or split the layer's inputs by a rescale.",

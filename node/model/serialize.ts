@@ -237,7 +237,7 @@ const CHECKS: Rules<{ readonly [K in Op]: Check<K> }> = {
     expect(xs.length === factors.length && xs.every((x) => same(shape, shapeOf(x))), SHAPE),
   rescale: ({ x, shape, multiplier, shift, axis, lo, hi }, shapeOf) => {
     if (!same(shape, shapeOf(x)) || axis < 0 || (axis > 0 && axis >= shape.length)) return SHAPE;
-    const lengths = [multiplier, shift].every(({ length }) => length === 1 || length === shape[axis]);
+    const lengths = multiplier.length === shift.length && (shift.length === 1 || shift.length === shape[axis]);
     if (!lengths || multiplier.some((m) => m < 1) || shift.some((s) => s < 0 || s > 1000))
       return "its steps do not fit";
     return expect(lo <= hi, "its bounds are crossed");
@@ -299,12 +299,13 @@ function windowFits(
   channels: number,
   from: Shape,
 ): boolean {
-  if (from.length !== 4 || strides.length !== 2 || dilations.length !== 2 || pads.length !== 4) return false;
+  if (from.length !== 4 || from[0] !== 1 || strides.length !== 2 || dilations.length !== 2 || pads.length !== 4)
+    return false;
   if (![...strides, ...dilations].every((step) => step >= 1) || pads.some((pad) => pad < 0)) return false;
   const plane = [0, 1].map((i) => {
     const room = (from[2 + i] as number) + (pads[i] as number) + (pads[2 + i] as number);
     const reach = (dilations[i] as number) * ((kernel[i] as number) - 1) + 1;
     return Math.floor((room - reach) / (strides[i] as number)) + 1;
   });
-  return same(shape, [from[0] as number, channels, ...plane]);
+  return same(shape, [from[0], channels, ...plane]);
 }

@@ -145,4 +145,18 @@ describe("static ranges", () => {
     expect(rangesOf(affine(2 ** 21))[1]!.worst).to.equal(2 ** 53 - 1);
     expect(() => rangesOf(affine(2 ** 21 + 1))).to.throw(NodeError, "above 2^53");
   });
+
+  it("refuse a node that does not yield as many elements as its shape says, so that no bound is missing later", () => {
+    const pool: Node = {
+      op: "maxpool",
+      x: 0,
+      name: "p",
+      shape: [2, 1, 1, 1],
+      kernel: [1, 1],
+      strides: [1, 1],
+      pads: [0, 0, 0, 0],
+      dilations: [1, 1],
+    };
+    expect(() => rangesOf(graphOf(inputNode([2, 1, 1, 1]), pool))).to.throw(NodeError, "other elements than its shape");
+  });
 });

@@ -33,7 +33,7 @@ const NODES: { readonly [K in Op]: Extract<Node, { op: K }> } = {
     shape: [1, 4, 3, 2],
     x: 1,
     multiplier: [1, 3, 5, 7],
-    shift: [4],
+    shift: [4, 4, 5, 0],
     axis: 1,
     lo: -128,
     hi: 127,
@@ -148,7 +148,9 @@ describe("the integer graph as bytes", () => {
     ["conv", { weights: 0 }, /elements/],
     ["rescale", { multiplier: [1, 0, 5, 7] }, /steps do not fit/],
     ["rescale", { multiplier: [1, 3] }, /steps do not fit/],
-    ["rescale", { shift: [-1] }, /steps do not fit/],
+    ["rescale", { multiplier: [1] }, /steps do not fit/],
+    ["rescale", { shift: [4] }, /steps do not fit/],
+    ["rescale", { shift: [4, 4, 5, -1] }, /steps do not fit/],
     ["rescale", { shift: [] }, /steps do not fit/],
     ["rescale", { axis: 4 }, /does not follow/],
     ["rescale", { lo: 128 }, /bounds are crossed/],
@@ -185,6 +187,18 @@ describe("the integer graph as bytes", () => {
       expect(refusal.code).to.equal("input");
     });
   }
+
+  it("is refused with a batch of two before a window, which only the ONNX file would see", async () => {
+    const { nodes, output } = json();
+    const [input, conv] = nodes as [{ border: object }, object];
+    const shape = [2, 2, 6, 6];
+    const doubled = [
+      { ...input, shape, border: { ...input.border, shape } },
+      { ...conv, shape: [2, 4, 3, 2] },
+    ];
+    const description = { nodes: doubled, output: { ...output, ref: 1 } };
+    expect((await refusalOf(() => parseGraph(described(description)))).message).to.match(/conv.*does not follow/);
+  });
 
   it("is refused with an output that is not there, a second input, no node or no list", async () => {
     const { nodes, output } = json();
