@@ -161,6 +161,8 @@ export function openPorts(
           outputLength: byteLength(pack.graph.output.border),
           estimateMs,
         };
+        // Anybody can register these digests with lengths that no answer fits: every proof for it would be work for nothing.
+        if (record?.inputLength !== served.inputLength || record.outputLength !== served.outputLength) return undefined;
         known.set(id, { package: pack, served });
         return served;
       },

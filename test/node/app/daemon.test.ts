@@ -17,7 +17,7 @@ import { httpRpc } from "../../../node/chain/rpc.ts";
 import { deploy, register, request, type Wait } from "../../../node/chain/write.ts";
 import { modelId } from "../../../node/chain/codec.ts";
 import { buildCircuit } from "../../../node/circuit/build.ts";
-import type { Digest, VerifyingKey } from "../../../node/core/domain.ts";
+import type { Digest, ModelId, VerifyingKey } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import type { Closed, Job } from "../../../node/job/job.ts";
 import { emit } from "../../../node/model/emit.ts";
@@ -87,9 +87,12 @@ describe("a whole node", function () {
     const id = modelId({ ...model, publisher: prover, keyHash: keyHash(vkey) });
     const served = { id, name: pack.name, inputLength: 4, outputLength: 4, estimateMs: 0 };
     const snark = openProver();
-    const facts = { keyHash: keyHash(vkey), quantizedDigest: pack.quantizedDigest, circuitDigest: pack.circuitDigest };
-    const ports = openPorts([pack], { modelOf: async () => facts as never }, snark, 0, silentLog);
+    const facts = { ...model, keyHash: keyHash(vkey) };
+    const padded = { ...facts, outputLength: 5 }; // its zero bytes are in the word already: registers, but no answer fits
+    const recordOf = async (asked: ModelId) => (asked === id ? facts : padded) as never;
+    const ports = openPorts([pack], { modelOf: recordOf }, snark, 0, silentLog);
     const { signal } = new AbortController();
+    expect(await ports.models.served(ZERO_ID as ModelId, signal)).to.equal(undefined);
     expect(await ports.models.served(id, signal)).to.deep.equal(served);
     const { output, c } = await ports.infer.run(served, INPUT, signal);
     expect(output).to.deep.equal(OUTPUT);
