@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
 import {Evidence} from "../libraries/Evidence.sol";
 import {ModelId} from "../types/Model.sol";
@@ -9,7 +10,7 @@ import {RequestId, Result, Terms} from "../types/Request.sol";
 /// @title Example: books a digit that a model has read, and only with the proof that the model did read it
 /// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees. A meter has one pending request:
 /// asking again gives up the one before, so that nobody can book an old reading over a newer one.
-contract MeterReader {
+contract MeterReader is Ownable {
     struct Reading {
         uint8 digit;
         uint64 readAt;
@@ -19,7 +20,6 @@ contract MeterReader {
     event Asked(uint256 indexed meter, RequestId indexed request);
     event Booked(uint256 indexed meter, RequestId indexed request, uint8 digit);
 
-    error CallerIsNotOwner(address caller);
     error NothingPending(uint256 meter);
     error EvidenceMissing(uint32 evidence);
     error ScoresLengthInvalid(uint256 length);
@@ -29,23 +29,24 @@ contract MeterReader {
     IInferenceCoordinator public immutable coordinator;
     /// @notice A model from 64 pixels to ten scores, int16 big-endian, one for each digit.
     ModelId public immutable model;
-    address public immutable owner;
     /// @notice Set for test networks only: whoever made a development key can prove any digit.
     bool public immutable allowDevelopmentKeys;
 
     mapping(uint256 meter => Reading) public readings;
     mapping(uint256 meter => RequestId) public pending;
 
-    constructor(IInferenceCoordinator coordinator_, ModelId model_, bool allowDevelopmentKeys_) {
+    constructor(IInferenceCoordinator coordinator_, ModelId model_, bool allowDevelopmentKeys_) Ownable(msg.sender) {
         coordinator = coordinator_;
         model = model_;
         allowDevelopmentKeys = allowDevelopmentKeys_;
-        owner = msg.sender;
     }
 
     /// @notice Asks what digit `image` shows; msg.value is the fee.
-    function ask(uint256 meter, bytes calldata image, uint64 deadline) external payable returns (RequestId id) {
-        require(msg.sender == owner, CallerIsNotOwner(msg.sender));
+    function ask(
+        uint256 meter,
+        bytes calldata image,
+        uint64 deadline
+    ) external payable onlyOwner returns (RequestId id) {
         Terms memory terms = Terms({requiredEvidence: Evidence.ZK, allowDevelopmentKeys: allowDevelopmentKeys});
         id = coordinator.request{value: msg.value}(model, image, deadline, terms);
         pending[meter] = id;
@@ -66,9 +67,8 @@ contract MeterReader {
     }
 
     /// @notice Takes refunded fees out of the coordinator.
-    function reclaim() external {
-        require(msg.sender == owner, CallerIsNotOwner(msg.sender));
-        coordinator.withdraw(payable(owner));
+    function reclaim() external onlyOwner {
+        coordinator.withdraw(payable(owner()));
     }
 
     /// @notice The position of the largest of ten scores; the first one of equals.

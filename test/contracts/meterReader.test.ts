@@ -136,13 +136,13 @@ describe("MeterReader", () => {
 
   it("asks for its owner only, and gives refunded fees back to the owner only", async () => {
     const { stranger } = s.signers;
-    await expect(ask(FEE, stranger)).to.be.revertedWithCustomError(reader, "CallerIsNotOwner");
+    await expect(ask(FEE, stranger)).to.be.revertedWithCustomError(reader, "OwnableUnauthorizedAccount");
     await ask();
     await chain.at(DEADLINE + 1);
     await s.refund(idOf());
     await expect(send(reader, "reclaim", [], { from: stranger })).to.be.revertedWithCustomError(
       reader,
-      "CallerIsNotOwner",
+      "OwnableUnauthorizedAccount",
     );
     await expect(send(reader, "reclaim", [], { from: owner() })).to.changeEtherBalance(chain.ethers, owner(), FEE);
   });

@@ -13,6 +13,7 @@ import type { NodeOf } from "../../../node/model/ir.ts";
 import { readModel } from "../../../node/model/onnx/read.ts";
 import { printGraph } from "../../../node/model/print.ts";
 import { openRunner } from "../../../node/model/run.ts";
+import { expectNear } from "../../support/near.ts";
 
 const VECTORS = "test/vectors/quantized.json";
 const SEED = 11;
@@ -58,7 +59,7 @@ for (const name of ["breast-cancer-mlp", "digits-cnn", "digits-mlp"]) {
       } = await measureAccuracy({ source, float, graph: model.graph, runner, data });
       await runner.close();
       const card = JSON.parse(fs.readFileSync(`${folder}/model.json`, "utf8")) as { accuracy: { float: number } };
-      expect(before!.share).to.be.closeTo(card.accuracy.float, 1e-6);
+      expectNear(before!.share, card.accuracy.float, 1e-6);
       expect(before!.share - after!.share).to.be.at.most(0.005);
       expect(error!.mean).to.be.below(0.1);
       const vector: Vector = {

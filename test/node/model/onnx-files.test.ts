@@ -13,6 +13,7 @@ import { ModelSchema } from "../../../node/model/onnx/gen/onnx_pb.ts";
 import { READ_POLICY, readModel, readModelBytes } from "../../../node/model/onnx/read.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
 import { bytesOf, inFolder, node, noise, runOnnx, type TensorInit } from "../../support/onnx.ts";
+import { expectNear } from "../../support/near.ts";
 
 const MODELS = ["digits-cnn", "digits-mlp", "breast-cancer-mlp"];
 const modelFile = (name: string): string => path.join("models", name, "model.onnx");
@@ -41,7 +42,7 @@ describe("onnx files: the example models", () => {
         const actual = evaluateFloat(graph, sample)[graph.output] as Float64Array;
         const row = expected.data.slice(i * classes, (i + 1) * classes);
         const largest = row.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-        row.forEach((value, k) => expect(actual[k], `sample ${i}`).to.be.closeTo(value, 1e-4 * largest));
+        row.forEach((value, k) => expectNear(actual[k], value, 1e-4 * largest, `sample ${i}`));
         if (indexOfMaximum(actual) === labels[i]) right++;
       });
       expect(right / samples.length).to.be.above(0.95);
@@ -104,7 +105,7 @@ describe("onnx files: external data", () => {
       fs.writeFileSync(file, external({ location: "w.bin", offset: "4", length: "32" }));
       const graph = await readModel(file);
       const [a, b] = [evaluateFloat(graph, Float64Array.of(1, 2, 3, 4)).at(-1), await runOnnx(file, [1, 2, 3, 4], [1, 4])]; // prettier-ignore
-      b.data.forEach((value, i) => expect(a?.[i]).to.be.closeTo(value, 1e-5));
+      b.data.forEach((value, i) => expectNear(a?.[i], value, 1e-5));
     });
   });
 
@@ -198,7 +199,7 @@ describe("onnx files: damaged copies", () => {
     const actual = evaluateFloat(graph, Float64Array.from(input))[graph.output] as Float64Array;
     const largest = expected.data.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-3);
     expect(actual.length, what).to.equal(expected.data.length);
-    expected.data.forEach((value, k) => expect(actual[k], what).to.be.closeTo(value, 1e-4 * largest));
+    expected.data.forEach((value, k) => expectNear(actual[k], value, 1e-4 * largest, what));
     return true;
   }
 

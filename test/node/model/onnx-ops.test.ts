@@ -18,6 +18,7 @@ import {
   tensor,
   type TensorInit,
 } from "../../support/onnx.ts";
+import { expectNear } from "../../support/near.ts";
 
 const OPSETS_TRIED = [11, 13, 17, 21, OPSETS.newest];
 const seen = new Set<string>();
@@ -58,7 +59,7 @@ async function agree(spec: ModelSpec, inputs?: readonly ArrayLike<number>[]): Pr
     const wide = expected.shape[0] === 1 ? expected.shape : [1, ...expected.shape];
     expect(actual.shape, "shape").to.deep.equal(wide);
     const largest = expected.data.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-3);
-    expected.data.forEach((v, i) => expect(values[i], `element ${i}`).to.be.closeTo(v, 1e-4 * largest));
+    expected.data.forEach((v, i) => expectNear(values[i], v, 1e-4 * largest, `element ${i}`));
   }
   return graph;
 }

@@ -5,6 +5,7 @@ import { evaluateFloat } from "../../../node/model/evaluate-float.ts";
 import type { FloatAffine, FloatConv, FloatGraph } from "../../../node/model/graph.ts";
 import { readModelBytes } from "../../../node/model/onnx/read.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
+import { expectNear } from "../../support/near.ts";
 import { bytesOf, ints, type ModelSpec, node, type NodeInit, noise, runOnnx, tensor, type TensorInit } from "../../support/onnx.ts"; // prettier-ignore
 
 const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
@@ -21,7 +22,7 @@ async function read(spec: ModelSpec): Promise<FloatGraph> {
   const actual = evaluateFloat(graph, Float64Array.from(input))[graph.output] as Float64Array;
   const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-3);
   expect(actual.length).to.equal(expected.length);
-  expected.forEach((v, i) => expect(actual[i], `element ${i} of ${opsOf(graph).join(" ")}`).to.be.closeTo(v, 1e-4 * largest)); // prettier-ignore
+  expected.forEach((v, i) => expectNear(actual[i], v, 1e-4 * largest, `element ${i} of ${opsOf(graph).join(" ")}`)); // prettier-ignore
   return graph;
 }
 
