@@ -12,7 +12,6 @@ import { Library } from "../../node/circuit/library.ts";
 import { prepareWitness } from "../../node/circuit/witness.ts";
 import { failingRow } from "../../node/circuit/check.ts";
 import { evaluate } from "../../node/model/evaluate.ts";
-import type { ColdBuild } from "../support/netsBuild.ts";
 import { cifarCnn, lenet5, mlp784, randomInput, tinyNets } from "../support/nets.ts";
 
 const FILE = new URL("../vectors/constraints.json", import.meta.url);
@@ -50,12 +49,10 @@ function networkOf({ constraints, claimConstraints, wires, domain, sha256 }: Cir
   return { network: constraints - claimConstraints, claim: claimConstraints, wires, domain, sha256 };
 }
 
-/** Builds in a new process. */
-function coldBuild(name: string, file: string): ColdBuild {
+/** Builds in a new process; gives the digest of the .r1cs. */
+function builtElsewhere(name: string, file: string): string {
   const script = path.join(import.meta.dirname, "../support/netsBuild.ts");
-  return JSON.parse(
-    execFileSync(process.execPath, ["--no-warnings", script, name, file], { encoding: "utf8" }),
-  ) as ColdBuild;
+  return execFileSync(process.execPath, ["--no-warnings", script, name, file], { encoding: "utf8" });
 }
 
 describe("constraint snapshots", function () {
@@ -95,35 +92,25 @@ describe("constraint snapshots", function () {
     for (const name of ["mlp784", "lenet5"]) expect(found.networks[name]?.claim).to.be.at.most(1_500);
   });
 
-  it("LeNet-5's .r1cs is written within a second by a new process, the same as by this one", () => {
-    const builds: ColdBuild[] = []; // the best of up to five, for the machine may be busy with other tests
-    do builds.push(coldBuild("lenet5", path.join(folder, "cold.r1cs")));
-    while (builds.length < 5 && builds.at(-1)!.ms > 1000);
-    expect(Math.min(...builds.map(({ ms }) => ms))).to.be.at.most(1000);
-    expect(builds[0]?.sha256).to.equal(found.networks["lenet5"]?.sha256);
+  it("LeNet-5's .r1cs is the same from a new process", () => {
+    expect(builtElsewhere("lenet5", path.join(folder, "cold.r1cs"))).to.equal(found.networks["lenet5"]?.sha256);
   });
 
-  it("LeNet-5's witness takes less than 0.1 s once warm, and satisfies its rows", async () => {
-    const graph = lenet5();
-    const make = await prepareWitness(graph);
-    const times = Array.from({ length: 9 }, (_, seed) => {
-      const tensors = evaluate(graph, randomInput(graph, seed));
-      const start = performance.now();
-      make(tensors, 5n);
-      return performance.now() - start;
+  for (const [name, net] of [
+    ["LeNet-5", lenet5],
+    ["a CIFAR-size CNN of 1.3 million rows", cifarCnn],
+  ] as const) {
+    it(`the witness of ${name} satisfies every row, and one wire beside it does not`, async () => {
+      const graph = net();
+      const file = path.join(folder, "whole.r1cs");
+      await buildCircuit(graph, { file });
+      const rows = fs.readFileSync(file);
+      fs.rmSync(file);
+      const make = await prepareWitness(graph);
+      const wtns = make(evaluate(graph, randomInput(graph, 1)), 3n);
+      expect(failingRow(rows, wtns)).to.equal(undefined);
+      wtns[wtns.length - 32] = (wtns.at(-32) as number) ^ 1;
+      expect(failingRow(rows, wtns)).to.not.equal(undefined);
     });
-    expect(Math.min(...times.slice(3))).to.be.at.most(100);
-    const bytes = fs.readFileSync(path.join(folder, "lenet5.r1cs"));
-    expect(failingRow(bytes, make(evaluate(graph, randomInput(graph, 1)), 3n))).to.equal(undefined);
-  });
-
-  it("a CIFAR-size CNN builds within 10 s and 1 GB, and its witness satisfies its 1.3 million rows", async () => {
-    const file = path.join(folder, "cifar.r1cs");
-    const { ms, megabytes } = coldBuild("cifarCnn", file);
-    expect(ms).to.be.at.most(10_000);
-    expect(megabytes).to.be.at.most(1024);
-    const graph = cifarCnn();
-    const make = await prepareWitness(graph);
-    expect(failingRow(fs.readFileSync(file), make(evaluate(graph, randomInput(graph, 1)), 3n))).to.equal(undefined);
-  });
+  }
 });
