@@ -5,11 +5,14 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Digest, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import type { Graph } from "../model/ir.ts";
 import { parseGraph } from "../model/serialize.ts";
+import { readContributions } from "./contributions.ts";
+import { localCurve } from "./curve.ts";
 import { sha256, sha256File } from "./files.ts";
 import { canonicalJson, type Json } from "./json.ts";
 import {
@@ -236,11 +239,22 @@ async function checkTranscript(
 ): Promise<void> {
   if (files.ceremony?.sha256 !== digest) throw tampered(folder, `${FILES.ceremony} is not the transcript of its key`);
   const record = (await readJson(path("ceremony"))) as null | {
-    readonly circuit?: { readonly sha256?: unknown };
+    readonly circuit?: { readonly sha256?: unknown; readonly hash?: unknown };
+    readonly contributions?: unknown;
     readonly key?: { readonly zkey?: unknown };
   };
   if (record?.circuit?.sha256 !== files.circuit?.sha256 || record?.key?.zkey !== files.zkey?.sha256) {
     throw tampered(folder, `${FILES.ceremony} is of another circuit or key`);
+  }
+  // That the steps are true takes the powers of tau (ceremony.ts); that the key records the ones told here does not.
+  const { file } = openZkey(path("zkey"));
+  try {
+    const { circuitHash, contributions } = readContributions(await localCurve(), file);
+    if (/^0*$/.test(circuitHash)) throw tampered(folder, `${FILES.zkey} is a development key, not one of a ceremony`);
+    const told = isDeepStrictEqual(record?.contributions, contributions) && record?.circuit?.hash === circuitHash;
+    if (!told) throw tampered(folder, `${FILES.ceremony} tells of other contributions than ${FILES.zkey} records`);
+  } finally {
+    file.close();
   }
 }
 

@@ -122,9 +122,31 @@ describe("a model package", function () {
     for (const transcript of ["null", "[]", "{}", "not JSON"]) {
       expect(await refusalOf(() => addKey(at("f"), { ...one, transcript }))).to.be.instanceOf(NodeError);
     }
+    const { circuit, contributions, ...others } = JSON.parse(one.transcript) as {
+      circuit: object;
+      contributions: { name: string }[];
+    };
+    for (const forged of [
+      { circuit, contributions: [{ ...contributions[0], name: "somebody famous" }, ...contributions.slice(1)] },
+      { circuit, contributions: [...contributions, ...contributions] },
+      { circuit, contributions: undefined },
+      { circuit: { ...circuit, hash: "00" }, contributions },
+    ]) {
+      const transcript = JSON.stringify({ ...others, ...forged });
+      const refusal = await refusalOf(() => addKey(at("f"), { ...one, transcript }));
+      expect(refusal.message).to.match(/tells of other contributions/);
+    }
     expect(contents(at("f"))).to.deep.equal(before);
     const unfinished = await refusalOf(() => addKey(at("f"), { ...one, zkey: at("one0.zkey") }));
     expect(unfinished.message).to.match(/gamma equals delta/);
+  });
+
+  it("takes no development key in a ceremony's clothing", async () => {
+    const of = (path: string): string => sha256(fs.readFileSync(path));
+    const transcript = JSON.stringify({ circuit: { sha256: of(key.r1cs) }, key: { zkey: of(key.zkey) } });
+    await writePackage(at("k"), parts);
+    const refusal = await refusalOf(() => addKey(at("k"), { kind: "ceremony", zkey: key.zkey, transcript }));
+    expect(refusal.message).to.match(/is a development key/);
   });
 
   it("takes no key of another circuit", async () => {
