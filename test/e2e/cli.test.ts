@@ -50,6 +50,15 @@ describe("the command line", function () {
   });
   after(() => fs.rmSync(work, { recursive: true, force: true }));
 
+  it("takes no text for a number, by which a wait would never end", async () => {
+    const waits = await glassbox("register", "bc", "--confirmations", "three");
+    expect(waits.code).to.equal(2);
+    expect(waits.stderr).to.contain("Give a whole number");
+    const proves = await glassbox("prove", "bc", "--input", "0x00", "--chain-id", "mainnet");
+    expect(proves.code).to.equal(2);
+    expect(proves.stderr).to.contain('"mainnet" is no chain id');
+  });
+
   it("has examples in the help of every command, and names the exit codes", async () => {
     const top = await glassbox("--help");
     expect(top.code).to.equal(0);

@@ -10,7 +10,7 @@ import type { Wait } from "../../chain/write.ts";
 import { NodeError } from "../../core/errors.ts";
 import { readDeployment } from "../deployment.ts";
 import { silentLog, systemClock } from "../observe.ts";
-import { type Context, projectFolder } from "./context.ts";
+import { type Context, integerOption, projectFolder } from "./context.ts";
 
 export interface ChainOptions {
   readonly rpc?: string;
@@ -38,7 +38,7 @@ export function withKey(command: Command): Command {
   return command
     .option("--key-file <file>", "private key (64 hex digits) or encrypted JSON keystore, readable by you alone")
     .option("--password-file <file>", "password of the keystore")
-    .option("--confirmations <n>", "blocks to wait for on top of the transaction's own", Number, 0);
+    .option("--confirmations <n>", "blocks to wait for on top of the transaction's own", integerOption(0), 0);
 }
 
 /** A reader of the chain that the options name, and the first block worth searching. */

@@ -47,8 +47,12 @@ interface ProveOptions {
 }
 
 function aboutOf(options: Partial<ProveOptions>): About {
+  const { chainId = "0" } = options;
+  if (!/^\d{1,78}$/.test(chainId)) {
+    throw new NodeError("usage", `"${chainId}" is no chain id`, { mend: "Give a whole number, such as 1." });
+  }
   return {
-    chainId: BigInt(options.chainId ?? "0").toString(),
+    chainId: BigInt(chainId).toString(),
     contract: options.contract === undefined ? NOBODY : parseAddress(options.contract),
     request: options.request === undefined ? ZERO_ID : parseId(options.request),
     model: (options.model === undefined ? ZERO_ID : parseId(options.model)) as ModelId,
