@@ -113,8 +113,17 @@ export async function connect(options: ConnectOptions): Promise<ChainClient> {
   async function read(abi: Interface, to: Address, name: string, args: readonly unknown[], stop?: AbortSignal) {
     const data = abi.encodeFunctionData(name, [...args]);
     const answer = (await rpc.request("eth_call", [{ to, data }, "latest"], stop)) as string;
-    const [value] = abi.decodeFunctionResult(name, answer) as unknown as [unknown];
-    return value;
+    try {
+      const [value] = abi.decodeFunctionResult(name, answer) as unknown as [unknown];
+      return value;
+    } catch (cause) {
+      // "0x" from an endpoint that lags behind the deployment, or from one that answers nonsense for a moment.
+      throw new NodeError("chain", `${name}: ${rpc.name} answered what the contract cannot have said`, {
+        retry: true,
+        mend: "Check that the endpoint is of the right chain and in step with it.",
+        cause,
+      });
+    }
   }
   /** The view's value, or undefined where the contract refuses with `absent`. */
   async function readUnless(

@@ -59,7 +59,8 @@ export function httpRpc(url: string, options: { readonly timeoutMs?: number } = 
     const answer = parseAnswer(text);
     if (answer !== undefined) return answer;
     throw new NodeError("chain", `${method}: ${name} answered HTTP ${response.status} and no JSON-RPC`, {
-      retry: response.status === 429 || response.status >= 500,
+      // Proxies and quotas answer 401, 403 and 404 for a while, too: a request of a customer must not be lost to one.
+      retry: true,
       mend: "Check the endpoint's address, credentials and quota.",
       facts: { method, status: response.status },
     });

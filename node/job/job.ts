@@ -66,7 +66,6 @@ export type CloseKind =
   | "fulfilled" // by this node, confirmed
   | "elsewhere" // by another prover
   | "expired" // too late to answer
-  | "gone" // the chain does not know the request any more
   | "reorged" // its block left the chain
   | "refused" // this node does not serve it: model, fee, deadline or evidence
   | "failed"; // the attempts are used up or no repetition would help

@@ -152,13 +152,16 @@ async function admit(
   const over = await unlessOpen(job, ports, policy.marginSeconds + model.estimateMs / 1000, signal);
   if (over !== undefined) return over;
   const record = await ports.chain.modelOf(request.model, signal);
-  if (record === undefined) return close(job, "refused", "the registry does not know the model");
+  if (record === undefined) throw absent("the registry does not know the model");
   if (record.retired) return close(job, "refused", "the model is retired");
   return undefined;
 }
 
 const notServed = (job: OpenJob): Closed =>
   close(job, "refused", `model ${job.request.model} is not among this node's packages`);
+
+const absent = (what: string): NodeError =>
+  new NodeError("chain", what, { retry: true, mend: "Check that the endpoint is in step with the chain." });
 
 /** Closes the job unless the chain still waits for an answer and leaves `neededSeconds` to give it. */
 async function unlessOpen(
@@ -169,7 +172,8 @@ async function unlessOpen(
 ): Promise<Closed | undefined> {
   const { id, deadline } = job.request;
   const record: RequestRecord | undefined = await ports.chain.requestOf(id, signal);
-  if (record === undefined) return close(job, "gone", "the coordinator does not know the request");
+  // Absence proves nothing: the endpoint may lag. A request whose block left the chain is closed by the follower.
+  if (record === undefined) throw absent("the coordinator does not know the request");
   if (record.status === "fulfilled") {
     // Ours if a transaction of ours did it: then there is a record of it and progress() tells.
     const by = await ports.chain.answeredBy(id, signal);

@@ -15,6 +15,7 @@ import { nodeCommand } from "./node.ts";
 import { proveCommand, verifyCommand } from "./prove.ts";
 import { registerCommand } from "./register.ts";
 import { requestCommand } from "./request.ts";
+import { refundCommand, retireCommand, withdrawCommand } from "./settle.ts";
 
 const EXIT_TEXT = `
 Exit codes:
@@ -45,6 +46,9 @@ for (const command of [
   deployCommand(),
   registerCommand(),
   requestCommand(),
+  refundCommand(),
+  withdrawCommand(),
+  retireCommand(),
   nodeCommand(),
   auditCommand(),
   ceremonyCommand(),

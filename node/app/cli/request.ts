@@ -46,7 +46,7 @@ export async function awaitResult(
     const record = await client.requestOf(id, options.signal);
     if (record?.status === "expired") {
       throw new NodeError("chain", `nobody answered request ${id} before its deadline`, {
-        mend: "Call refund(id) on the coordinator to have the fee credited, and withdraw it; ask again with a higher fee.",
+        mend: "Take the fee back with `glassbox refund` and `glassbox withdraw`; ask again with a higher fee.",
       });
     }
     await options.clock.sleep(options.pollMs, options.signal);
