@@ -44,6 +44,11 @@ export interface Snarkjs {
 const WORKER = new URL("./worker.ts", import.meta.url);
 /** Enough to find node and its temporary folder; no keys, tokens or addresses. */
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "NODE_OPTIONS", "LANG", "SystemRoot"] as const;
+/**
+ * glibc raises this limit by itself up to 32 MB, and then keeps what snarkjs frees: with it fixed, buffers of a few megabytes
+ * and more go back to the system at once. LeNet-5's proof peaks at 0.8 GB instead of 0.95, in the same time.
+ */
+const MEMORY = { MALLOC_MMAP_THRESHOLD_: "4194304" };
 const STDERR_KEPT = 2000;
 
 export function openSnarkjs(): Snarkjs {
@@ -52,7 +57,8 @@ export function openSnarkjs(): Snarkjs {
   const turns = queue();
 
   const start = (): ChildProcess => {
-    const env = Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+    const passed = PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+    const env = { ...Object.fromEntries(passed), ...MEMORY };
     const started = fork(WORKER, { env, serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
     started.once("exit", () => {
       if (child === started) child = undefined;
