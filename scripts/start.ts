@@ -3,7 +3,7 @@
 //   --model <name>    an example of models/ (default digits-cnn)     --sample <n>   which held-out sample to ask about
 //   --chain <kind>    anvil or edr (default: anvil where it is present and runs)
 // Exit code 0 only if the chain verified the answer and the audit passed.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -29,7 +29,7 @@ import { memoryLog, openSender } from "../node/chain/submit.ts";
 import { deploy, request, type Wait } from "../node/chain/write.ts";
 import { Evidence } from "../node/core/domain.ts";
 import { EXIT_CODES, NodeError } from "../node/core/errors.ts";
-import type { Log, LogFields } from "../node/core/ports.ts";
+import type { Log, LogFields, OnProgress } from "../node/core/ports.ts";
 import { decodeInts } from "../node/core/tensor.ts";
 import { toReals } from "../node/model/border.ts";
 import type { Job } from "../node/job/job.ts";
@@ -112,7 +112,7 @@ function storyOf(said: (line: string) => void): Story {
     if (told.has(name)) return;
     told.add(name);
     last = performance.now();
-    said(`  ${`node: ${name}`.padEnd(26)} ${duration(ms).padStart(9)}  ${detail}`.trimEnd());
+    said(`  ${`node: ${name}`.padEnd(30)} ${duration(ms).padStart(9)}  ${detail}`.trimEnd());
   };
   const inLog = (fields: LogFields, message: string): void => {
     if (message === "requests seen") tell("request seen", `in block ${String(fields["block"])}`);
@@ -143,6 +143,24 @@ function storyOf(said: (line: string) => void): Story {
   return story;
 }
 
+/** Hardhat's build, which does nothing where nothing changed. */
+async function buildContracts(onProgress: OnProgress): Promise<void> {
+  const cli = path.join(projectFolder, "node_modules/hardhat/dist/src/cli.js");
+  const child = spawn(process.execPath, [cli, "build", "--no-tests", "--quiet"], { cwd: projectFolder, signal });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (piece: Buffer) => void (said += piece.toString()));
+  const ticking = setInterval(() => onProgress({ what: "solc, the first time about 20 seconds" }), 1000);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) =>
+      child.once("error", reject).once("close", resolve),
+    );
+    if (code !== 0) throw new NodeError("environment", `the contracts do not compile: ${said.trim()}`);
+  } finally {
+    clearInterval(ticking);
+  }
+}
+
 async function main(): Promise<number> {
   const { keep, model: name, sample, chain: kind } = options();
   const folder = path.join(projectFolder, "models", name);
@@ -150,12 +168,7 @@ async function main(): Promise<number> {
   const closing: (() => Promise<void>)[] = [];
   try {
     terminal.note(`Glassbox: ${card.title}, from an ONNX file to a verified answer on chain\n`);
-    await step("compile the contracts", async () => {
-      const cli = path.join(projectFolder, "node_modules/hardhat/dist/src/cli.js");
-      const done = spawnSync(process.execPath, [cli, "build", "--quiet"], { cwd: projectFolder, encoding: "utf8" });
-      if (done.status !== 0)
-        throw new NodeError("environment", `the contracts do not compile: ${done.stdout}${done.stderr}`);
-    });
+    await step("compile the contracts", ({ onProgress }) => buildContracts(onProgress));
     const chain = await step(
       "start a local chain",
       () => startChain(kind),

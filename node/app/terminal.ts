@@ -16,7 +16,7 @@ export interface Terminal {
   note(line: string): void;
 }
 
-const WIDTH = 26;
+const WIDTH = 30;
 
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
