@@ -328,7 +328,9 @@ async function main(): Promise<number> {
     showAudit(report, say);
 
     if (keep) {
-      writeDeployment(path.join(STATE, "deployment.json"), {
+      const deployment = path.join(STATE, "deployment.json");
+      closing.push(async () => fs.rmSync(deployment, { force: true })); // the chain that it names ends with this process
+      writeDeployment(deployment, {
         rpcUrl: chain.rpcUrl,
         chainId: Number(chainId),
         registry: client.registry,

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { QUESTIONS } from "../node/audit/audit.ts";
 
 const listed = spawnSync("git", ["ls-files", "*.md"], { encoding: "utf8" });
 const documents = listed.stdout.split("\n").filter((file) => file !== "");
@@ -23,6 +24,19 @@ describe("documents", () => {
       }
     });
   }
+
+  it("README: the output that it shows has every question, check and gas figure that the sources print", () => {
+    const shown = readme.slice(readme.indexOf("<!-- output: npm start -->"), readme.indexOf("<!-- /output -->"));
+    for (const question of Object.values(QUESTIONS)) expect(shown).to.contain(question);
+    const source = fs.readFileSync("node/audit/audit.ts", "utf8");
+    const checks = [...source.matchAll(/check\(\s*"(?:model|environment|output)",\s*"([^"]+)"/g)].map(
+      (m) => m[1] as string,
+    );
+    expect(checks).to.have.length.of.at.least(12);
+    for (const name of checks) expect(shown, name).to.contain(` ${name}: `);
+    expect(shown).to.match(/register [\d,]+, request [\d,]+, fulfil [\d,]+/);
+    expect(shown).to.contain("audit passed");
+  });
 
   it("README: npm scripts and glassbox commands that it names exist", () => {
     const { scripts } = JSON.parse(fs.readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
