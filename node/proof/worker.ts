@@ -1,7 +1,12 @@
 // The process that snarkjs runs in (see snarkjs.ts): one request at a time, warm between them. Ends when its parent does.
 // What snarkjs would print goes back with the reply.
+import { setFlagsFromString } from "node:v8";
 import * as snarkjs from "snarkjs";
 import type { Reply, Request } from "./snarkjs.ts";
+
+// V8 would run WebAssembly unoptimised until it finds it hot, which took the workers up to seven proofs at twice the time:
+// optimised from the second call on instead. (A V8 that lacks the flag says so on stderr and goes on.)
+setFlagsFromString("--no-wasm-dynamic-tiering");
 
 /** snarkjs' own words at the start of each phase of a proof, in order. */
 const PHASES = [
