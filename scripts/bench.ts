@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { commit, load, machine } from "./bench/machine.ts";
+import { commit, cpuSeconds, load, machine } from "./bench/machine.ts";
 import { type Network, NETWORKS } from "./bench/networks.ts";
 import type { PhaseJob, PhaseReply } from "./bench/ports.ts";
 import { page } from "./bench/report.ts";
@@ -78,20 +78,21 @@ function optionsOf(args: readonly string[]): Options {
 
 let running: ChildProcess | undefined;
 
-/** One job in a process of its own. */
+/** One job in a process of its own; settles when that has ended. */
 function runOnce(job: PhaseJob, limitMs: number): Promise<PhaseReply> {
   return new Promise((resolve) => {
     const child = fork(path.join(root, "scripts/bench/phase.ts"), { cwd: root, stdio: ["ignore", "ignore", 2, "ipc"] });
     running = child;
+    let reply: PhaseReply | undefined;
     const timer = setTimeout(() => {
-      resolve({ error: `did not finish within ${limitMs / 1000} s` });
+      reply = { error: `did not finish within ${limitMs / 1000} s` };
       child.kill("SIGKILL");
     }, limitMs);
-    child.once("message", (reply) => resolve(reply as PhaseReply));
+    child.once("message", (message) => (reply = message as PhaseReply));
     child.once("exit", (code, by) => {
       clearTimeout(timer);
       running = undefined;
-      resolve({ error: `its process ended early (${by ?? `exit code ${code}`})` });
+      resolve(reply ?? { error: `its process ended early (${by ?? `exit code ${code}`})` });
     });
     child.send(job);
   });
@@ -101,6 +102,7 @@ async function run(job: PhaseJob, runs: number, limitMs = PHASE_MS): Promise<Out
   const samples: Record<string, number[]> = {};
   let figures: Readonly<Record<string, number>> = {};
   const peaks: Peak[] = [];
+  const [started, before] = [performance.now(), cpuSeconds()];
   for (let i = 0; i < runs; i++) {
     progress(`${job.network}: ${path.basename(job.folder)} ${job.phase} ${i + 1}/${runs}`);
     const reply = await runOnce(job, limitMs);
@@ -118,7 +120,10 @@ async function run(job: PhaseJob, runs: number, limitMs = PHASE_MS): Promise<Out
     own: Math.max(...peaks.map(({ own }) => own)),
     child: known ? Math.max(...peaks.map(({ child }) => child ?? 0)) : null,
   };
-  return { seconds, figures, peak };
+  const after = cpuSeconds();
+  if (before === undefined || after === undefined) return { seconds, figures, peak };
+  const busy = after.all - before.all - (after.own - before.own);
+  return { seconds, figures, peak, others: Math.max(0, busy / ((performance.now() - started) / 1000)) };
 }
 
 /** Runs phases in order; one that has no result ends the road, for those after it read its files. */

@@ -28,7 +28,7 @@ export const NETWORKS: readonly Network[] = [
     title: "LeNet-5, 28x28, random int8 weights",
     graph: lenet5,
     noBaseline:
-      "whole-model circom is known not to end in reasonable time on a CNN of this size (30 minutes were tried)",
+      "whole-model circom does not end in reasonable time on a CNN of this size: an earlier trial was stopped after 30 minutes",
   },
   {
     name: "cifar-cnn",

@@ -14,6 +14,8 @@ export interface Measured {
   /** Counts, bytes and gas, as the phase names them. */
   readonly figures: Readonly<Record<string, number>>;
   readonly peak: Peak;
+  /** Cores that other programs kept busy meanwhile, on average; absent where the system does not say. */
+  readonly others?: number;
 }
 
 /** Most resident memory, in bytes, of the phase's process and of the process that it started, if any. */
@@ -72,6 +74,8 @@ export interface Bar {
   readonly limit: number;
   readonly measured: number | null;
   readonly verdict: Verdict;
+  /** As of the phase that was measured. */
+  readonly others?: number;
 }
 
 export type Unit = "s" | "bytes" | "gas" | "constraints";
@@ -135,6 +139,7 @@ export function barsOf(networks: readonly NetworkResults[]): Bar[] {
     const outcome = measured(networks.find(({ name }) => name === network)?.phases[phase]);
     const value = (outcome && of(outcome)) ?? null;
     const verdict = value === null ? "not measured" : value <= limit ? "met" : "missed";
-    return { what, unit, limit, measured: value, verdict };
+    const others = outcome?.others;
+    return { what, unit, limit, measured: value, verdict, ...(others === undefined ? {} : { others }) };
   });
 }

@@ -59,7 +59,7 @@ describe("bench", () => {
       networks,
       bars: barsOf(networks),
     };
-    expect(page(results)).to.include("| 784-128-10: proof, snarkjs, warm | 600 ms | 700 ms | **missed** |");
+    expect(page(results)).to.include("| 784-128-10: proof, snarkjs, warm | 600 ms | 700 ms | **missed** | - |");
     expect(page(results)).to.include("- mlp-784-128-10, verify: not measured, it crashed");
   });
 
