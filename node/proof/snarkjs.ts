@@ -57,8 +57,10 @@ export function openSnarkjs(): Snarkjs {
   const turns = queue();
 
   const start = (): ChildProcess => {
-    const passed = PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
-    const env = { ...Object.fromEntries(passed), ...MEMORY };
+    const passed = PASSED_ON.flatMap((name): (readonly [string, string | undefined])[] =>
+      process.env[name] ? [[name, process.env[name]]] : [],
+    );
+    const env: NodeJS.ProcessEnv = { ...Object.fromEntries(passed), ...MEMORY };
     const started = fork(WORKER, { env, serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
     started.once("exit", () => {
       if (child === started) child = undefined;
