@@ -3,9 +3,6 @@
 import fs from "node:fs";
 import type { Phase, PhaseJob, PhaseReply } from "./ports.ts";
 
-/** Milliseconds between two looks at the processes that a phase starts. */
-const LOOK_MS = 10;
-
 process.once("message", (message) => {
   answer(message as PhaseJob).then(
     (reply) => end(reply, 0),
@@ -26,9 +23,7 @@ async function answer(job: PhaseJob): Promise<PhaseReply> {
   let children = 0;
   const look = (): void => void (children = Math.max(children, peakOfChildren() ?? 0));
   const known = peakOfChildren() !== undefined;
-  const timer = setInterval(look, LOOK_MS);
   const report = await phase(job, look);
-  clearInterval(timer);
   const own = process.resourceUsage().maxRSS * 1024;
   return { ...report, peak: { own, child: known ? children : null } };
 }

@@ -24,7 +24,7 @@ export interface PhaseReport {
 
 export type PhaseReply = (PhaseReport & { readonly peak: Peak }) | { readonly error: string };
 
-/** @param look takes the peak of child processes now; for a phase that is about to end one */
+/** @param look notes the peaks of child processes so far; to be called before one ends */
 export type Phase = (job: PhaseJob, look: () => void) => Promise<PhaseReport>;
 
 export const FILES = {

@@ -16,7 +16,7 @@ import { hastyClock } from "../../../test/support/fakes.ts";
 import { readGraph, readInput, requireSignals, signalsOf, spelled } from "../claims.ts";
 import { fileOf, type Phase } from "../ports.ts";
 
-export const phase: Phase = async ({ folder, modelFolder, network }) => {
+export const phase: Phase = async ({ folder, modelFolder, network }, look) => {
   const graph = readGraph(modelFolder);
   const tensors = evaluate(graph, readInput(modelFolder));
   const { input, output } = spelled(graph, tensors);
@@ -70,6 +70,7 @@ export const phase: Phase = async ({ folder, modelFolder, network }) => {
   const answer = { request: id, input, output, c, proof, prover: node.sender.address };
   const fulfilled = await settle(`fulfil:${id}`, fulfilCall(coordinator, answer), node);
   if ((await client.result(id)) === undefined) throw new Error("the chain holds no result");
+  look();
   await prover.close();
   await chain.close();
   return {

@@ -4,7 +4,13 @@ import { rapidsnarkProver } from "../../../node/proof/prover.ts";
 import { proveAgain } from "../proving.ts";
 import type { Phase } from "../ports.ts";
 
-export const phase: Phase = (job, look) => {
+/** Milliseconds between two looks: its processes end by themselves, and looking costs time too. */
+const LOOK_MS = 20;
+
+export const phase: Phase = async (job, look) => {
   if (job.rapidsnark === undefined) throw new RangeError("no path of rapidsnark's prover");
-  return proveAgain(job, rapidsnarkProver(job.rapidsnark), look);
+  const timer = setInterval(look, LOOK_MS);
+  const report = await proveAgain(job, rapidsnarkProver(job.rapidsnark), look);
+  clearInterval(timer);
+  return report;
 };
