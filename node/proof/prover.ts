@@ -1,5 +1,6 @@
 // Proves a witness: with snarkjs in a child process, or with rapidsnark's binary where the operator has one. Both read the
 // same .zkey and .wtns, and every proof is verified here before it is handed out.
+import { statSync } from "node:fs";
 import type { Proof, Signals, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
@@ -37,12 +38,27 @@ export function openProver(rapidsnark?: string): Prover {
   return rapidsnark === undefined ? snarkjsProver() : rapidsnarkProver(rapidsnark);
 }
 
+/** Verifying keys by the path of their .zkey, read and judged again only if the file changed. */
+function keyReader(): (zkey: string) => VerifyingKey {
+  const known = new Map<string, { readonly stamp: string; readonly key: VerifyingKey }>();
+  return (zkey) => {
+    const { mtimeMs, size, ino } = statSync(zkey, { throwIfNoEntry: false }) ?? {};
+    const stamp = `${mtimeMs} ${size} ${ino}`;
+    const before = known.get(zkey);
+    if (before?.stamp === stamp) return before.key;
+    const key = readVerifyingKey(zkey);
+    known.set(zkey, { stamp, key });
+    return key;
+  };
+}
+
 export function snarkjsProver(): Prover {
   const snarkjs = openSnarkjs();
+  const keyOf = keyReader();
   return {
     name: "snarkjs",
     prove: async (job, options) => {
-      const key = readVerifyingKey(job.zkey);
+      const key = keyOf(job.zkey);
       const { value } = await snarkjs.call({ act: "prove", ...job }, options);
       const { proof, publicSignals } = value as { readonly proof: unknown; readonly publicSignals: unknown };
       return checked(key, proof, publicSignals);
@@ -54,13 +70,14 @@ export function snarkjsProver(): Prover {
 export function rapidsnarkProver(binary: string): Prover {
   const closing = new AbortController();
   const turns = queue();
+  const keyOf = keyReader();
   let last: Promise<unknown> = Promise.resolve();
   return {
     name: "rapidsnark",
     prove: ({ zkey, wtns }, { signal, onProgress } = {}) => {
       const stop = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
       const proved = turns(stop, async () => {
-        const key = readVerifyingKey(zkey);
+        const key = keyOf(zkey);
         onProgress?.({ what: "proving" });
         const { proof, publicSignals } = await runRapidsnark(binary, zkey, wtns, stop);
         return checked(key, proof, publicSignals);
