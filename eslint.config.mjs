@@ -2,7 +2,20 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules/", "artifacts/", "cache/", ".glassbox/", "**/gen/**", "**/*.mjs", "**/*.d.ts", "tools/"] },
+  {
+    ignores: [
+      "node_modules/",
+      "artifacts/",
+      "cache/",
+      ".glassbox/",
+      "dist/",
+      "**/gen/**",
+      "**/*.mjs",
+      "**/*.d.ts",
+      "tools/",
+      "node/groth16/kernel/", // AssemblyScript
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -47,6 +47,23 @@ function install(folder, note) {
   console.error(`[setup] done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
+/** Builds the prover's WebAssembly, unless this was done from the same sources. */
+function kernel() {
+  const hash = createHash("sha256").update(fs.readFileSync(path.join(root, "package-lock.json")));
+  const sources = path.join(root, "node/groth16/kernel");
+  for (const name of fs.readdirSync(sources).sort())
+    hash.update(name).update(fs.readFileSync(path.join(sources, name)));
+  const key = hash.update(fs.readFileSync(path.join(root, "scripts/kernel.ts"))).digest("hex");
+  const stamp = path.join(root, "node_modules", ".glassbox-kernel");
+  const built = fs.existsSync(path.join(root, "node/groth16/kernel.wasm"));
+  if (built && fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === key) return;
+  const started = Date.now();
+  console.error("[setup] building the prover (AssemblyScript to WebAssembly)");
+  if (run("node", ["scripts/kernel.ts"], { stdio: ["inherit", 2, "inherit"] }) !== 0) process.exit(1);
+  fs.writeFileSync(stamp, key);
+  console.error(`[setup] done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
   const platform = windows ? "win" : process.platform;
@@ -68,4 +85,5 @@ if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
   env.PATH = `${bin}${path.delimiter}${env.PATH}`;
 }
 install(".", "installing the project's packages");
+kernel();
 process.exit(process.argv.length > 2 ? run("node", process.argv.slice(2)) : 0);

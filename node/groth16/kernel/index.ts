@@ -1,0 +1,8 @@
+// What the WebAssembly module exports. Pairs of field elements are 80 bytes, points as in curve.ts.
+export { mul, sqr, mulAdd } from "./product";
+export { FP, FR, add, sub, neg, reduce, isZero, inverse, unpack, pack } from "./field";
+
+/** The first byte that belongs to the caller; memory below holds constants and scratch. */
+export function heap(): usize {
+  return (__heap_base + 63) & ~63;
+}

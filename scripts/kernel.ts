@@ -1,0 +1,34 @@
+// Builds the prover's WebAssembly, node/groth16/kernel.wasm, from AssemblyScript in node/groth16/kernel/. Called by
+// bootstrap.mjs when the sources changed; takes some seconds. The same sources give the same bytes on every machine.
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const OUT = "node/groth16/kernel.wasm";
+
+/** @param out where the module goes, relative to the project */
+export async function buildKernel(out: string = OUT): Promise<void> {
+  const place = path.resolve(root, out);
+  const complaints: string[] = [];
+  const { error } = await asc.main(
+    // noAssert: no bounds are checked by assertions in the kernel; runtime stub: it never allocates.
+    ["node/groth16/kernel/index.ts", "--baseDir", root, "--outFile", "kernel.wasm", "-O3", "--noAssert"].concat(
+      ["--runtime", "stub", "--enable", "simd", "--enable", "relaxed-simd", "--enable", "bulk-memory"],
+      ["--maximumMemory", "65536"],
+    ),
+    {
+      stderr: { write: (text: string | Uint8Array) => void complaints.push(String(text)) },
+      writeFile: (_name: string, contents: string | Uint8Array) => {
+        mkdirSync(path.dirname(place), { recursive: true });
+        // In one step: another process may be loading it.
+        writeFileSync(`${place}.${process.pid}`, contents);
+        renameSync(`${place}.${process.pid}`, place);
+      },
+    },
+  );
+  if (error !== null) throw new Error(`the kernel does not compile:\n${complaints.join("")}`, { cause: error });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildKernel(process.argv[2]);
