@@ -5,6 +5,9 @@ export const R = 218882428718392752222464057452572750885483644004160343436982041
 /** Field of BN254's coordinates. */
 export const Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
 
+/** The scalar field's two-adicity: no domain is larger than 2^28. */
+export const MAX_POWER = 28;
+
 const TWO32 = 2 ** 32;
 
 function wordsOf(value: bigint): number[] {
@@ -55,9 +58,10 @@ export function putField(words: Uint32Array, at: number, value: number | bigint)
 }
 
 /** Reads the field element at byte offset `at`, little-endian, in [0, 2^256). */
-export function getField(bytes: Buffer, at: number): bigint {
+export function getField(bytes: Uint8Array, at: number): bigint {
+  const words = new DataView(bytes.buffer, bytes.byteOffset + at, 32);
   let value = 0n;
-  for (let k = 3; k >= 0; k--) value = (value << 64n) | bytes.readBigUInt64LE(at + 8 * k);
+  for (let k = 3; k >= 0; k--) value = (value << 64n) | words.getBigUint64(8 * k, true);
   return value;
 }
 

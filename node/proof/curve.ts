@@ -3,8 +3,7 @@
 import { buildBn128, type Curve, type WasmModule } from "ffjavascript";
 import { R } from "../core/field.ts";
 
-export const G1_BYTES = 64;
-export const G2_BYTES = 128;
+export { G1_BYTES, G2_BYTES } from "../groth16/key.ts";
 
 const shared = globalThis as { curve_bn128?: Curve | null };
 

@@ -2,11 +2,10 @@
 // points belong together; that the secret is lost rests on the ceremony that published the file, hence its digest.
 import type { Curve } from "ffjavascript";
 import { NodeError } from "../core/errors.ts";
-import { getField, Q } from "../core/field.ts";
+import { getField, MAX_POWER, Q } from "../core/field.ts";
 import { type BinFile, malformed, openBinFile } from "./binfile.ts";
 import { G1_BYTES, G2_BYTES, isSound } from "./curve.ts";
 import { hashFile } from "./files.ts";
-import { MAX_POWER } from "./r1cs.ts";
 
 export const PTAU = { header: 1, tau1: 2, tau2: 3, alpha1: 4, beta1: 5, beta2: 6 } as const;
 /** Lagrange bases, one after another from domain 1 up; level k starts at point 2^k - 1. */

@@ -1,7 +1,7 @@
 // Reads .r1cs files (iden3's binary format, version 1) in bounded pieces: header, then every term of every row. Refuses
 // what is malformed before anything is computed from it. Does not write them; that is node/circuit's.
 import { NodeError } from "../core/errors.ts";
-import { getField, R, R_WORDS } from "../core/field.ts";
+import { getField, MAX_POWER, R, R_WORDS } from "../core/field.ts";
 import { malformed, openBinFile, type BinFile } from "./binfile.ts";
 
 export interface R1csHeader {
@@ -25,8 +25,6 @@ export interface R1cs {
 /** matrix: 0 = A, 1 = B, 2 = C. The coefficient is in (-R/2, R/2], a number where that is exact. */
 export type TermVisitor = (matrix: 0 | 1 | 2, row: number, wire: number, coefficient: number | bigint) => void;
 
-/** The two-adicity of BN254's scalar field: there is no larger domain. */
-export const MAX_POWER = 28;
 const MATRICES = [0, 1, 2] as const;
 const TERM_BYTES = 36;
 const PIECE_BYTES = 1 << 24;

@@ -112,8 +112,7 @@ export function decodeG2(bytes: Uint8Array, at = 0): G2 {
 }
 
 function coordinates(bytes: Uint8Array, at: number, count: number): bigint[] {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: count }, (_, i) => (getField(buffer, at + 32 * i) * UNSHIFT) % Q);
+  return Array.from({ length: count }, (_, i) => (getField(bytes, at + 32 * i) * UNSHIFT) % Q);
 }
 
 /** Reads the verifying part of a .zkey. Does not judge it: see soundVerifyingKey. */

@@ -1,34 +1,20 @@
-// The .zkey file of Groth16 over BN254 as snarkjs 0.7.6 lays it out: header and section numbers, for both writers
-// (setup.ts, start.ts) and all readers. Holds no curve arithmetic; points are bytes in Montgomery form.
-import { getField, Q, R } from "../core/field.ts";
-import { type BinFile, type BinFileWriter, malformed, openBinFile } from "./binfile.ts";
-import { G1_BYTES, G2_BYTES } from "./curve.ts";
-import { MAX_POWER, type R1csHeader } from "./r1cs.ts";
+// The .zkey file of Groth16 over BN254 as snarkjs 0.7.6 lays it out: what both writers (setup.ts, start.ts) share, and
+// opening one by path. Reading is groth16/key.ts. Holds no curve arithmetic; points are bytes in Montgomery form.
+import { Q, R } from "../core/field.ts";
+import {
+  GROTH16,
+  type HeaderPoints,
+  type KeyHeader,
+  POINT_ORDER,
+  readHeader,
+  SECTION,
+  TERM_BYTES,
+} from "../groth16/key.ts";
+import { type BinFile, type BinFileWriter, openBinFile } from "./binfile.ts";
+import type { R1csHeader } from "./r1cs.ts";
 
-export const SECTION = { kind: 1, header: 2, ic: 3, terms: 4, a: 5, b1: 6, b2: 7, c: 8, h: 9, transcript: 10 } as const;
-const GROTH16 = 1;
-export const TERM_BYTES = 44;
+export { type HeaderPoints, type KeyHeader as ZkeyHeader, SECTION, TERM_BYTES };
 export const HASH_BYTES = 64;
-
-/** Affine points, Montgomery, little-endian. */
-export interface HeaderPoints {
-  readonly alpha1: Uint8Array;
-  readonly beta1: Uint8Array;
-  readonly beta2: Uint8Array;
-  readonly gamma2: Uint8Array;
-  readonly delta1: Uint8Array;
-  readonly delta2: Uint8Array;
-}
-
-export interface ZkeyHeader extends HeaderPoints {
-  readonly wires: number;
-  readonly publics: number;
-  readonly domain: number;
-}
-
-const POINT_ORDER = ["alpha1", "beta1", "beta2", "gamma2", "delta1", "delta2"] as const;
-const SIZE_OF = { alpha1: 64, beta1: 64, beta2: 128, gamma2: 128, delta1: 64, delta2: 128 } as const;
-const HEADER_BYTES = 4 + 32 + 4 + 32 + 12 + 3 * G1_BYTES + 3 * G2_BYTES;
 
 export function littleEndian(value: bigint): Buffer {
   const bytes = Buffer.alloc(32);
@@ -97,7 +83,7 @@ export class TermsWriter {
 }
 
 /** @throws NodeError "input" if the file is not a Groth16 key over BN254, is truncated, or its sections do not fit. */
-export function openZkey(path: string): { readonly file: BinFile; readonly header: ZkeyHeader } {
+export function openZkey(path: string): { readonly file: BinFile; readonly header: KeyHeader } {
   const file = openBinFile(path, "zkey", 1);
   try {
     return { file, header: readHeader(file) };
@@ -105,46 +91,4 @@ export function openZkey(path: string): { readonly file: BinFile; readonly heade
     file.close();
     throw thrown;
   }
-}
-
-function readHeader(file: BinFile): ZkeyHeader {
-  const kind = file.section(SECTION.kind);
-  if (kind.size !== 4 || file.read(kind.offset, 4).readUInt32LE(0) !== GROTH16) {
-    throw malformed(file.path, "is not a Groth16 key");
-  }
-  const { offset, size } = file.section(SECTION.header);
-  if (size !== HEADER_BYTES) throw malformed(file.path, `key header of ${size} bytes, not ${HEADER_BYTES}`);
-  const bytes = file.read(offset, size);
-  if (getField(bytes, 4) !== Q || getField(bytes, 40) !== R)
-    throw malformed(file.path, "is over another curve than BN254");
-  const wires = bytes.readUInt32LE(72);
-  const publics = bytes.readUInt32LE(76);
-  const domain = bytes.readUInt32LE(80);
-  const points: Record<string, Uint8Array> = {};
-  let at = 84;
-  for (const name of POINT_ORDER) {
-    points[name] = new Uint8Array(bytes.subarray(at, at + SIZE_OF[name]));
-    at += SIZE_OF[name];
-  }
-  const power = Math.log2(domain);
-  if (!Number.isInteger(power) || power >= MAX_POWER || wires < 1 + publics) {
-    throw malformed(file.path, `impossible sizes: ${wires} wires, ${publics} public, a domain of ${domain}`);
-  }
-  const expected: readonly (readonly [number, number])[] = [
-    [SECTION.ic, G1_BYTES * (publics + 1)],
-    [SECTION.a, G1_BYTES * wires],
-    [SECTION.b1, G1_BYTES * wires],
-    [SECTION.b2, G2_BYTES * wires],
-    [SECTION.c, G1_BYTES * (wires - publics - 1)],
-    [SECTION.h, G1_BYTES * domain],
-  ];
-  for (const [id, length] of expected) {
-    const found = file.section(id).size;
-    if (found !== length) throw malformed(file.path, `section ${id} has ${found} bytes, not ${length}`);
-  }
-  const terms = file.section(SECTION.terms);
-  if (terms.size < 4 || terms.size !== 4 + TERM_BYTES * file.read(terms.offset, 4).readUInt32LE(0)) {
-    throw malformed(file.path, `section ${SECTION.terms} does not have the length it states`);
-  }
-  return { wires, publics, domain, ...(points as unknown as HeaderPoints) };
 }
