@@ -1,6 +1,7 @@
 // The WebAssembly module: compiled once, an instance with its own memory per thread. The types of what index.ts in kernel/
 // exports, and a stack of memory for each instance's owner. Knows nothing of proofs.
 import { NodeError } from "../core/errors.ts";
+import { builtin } from "./threads.ts";
 
 /** A byte address in an instance's memory. Those that come out of WebAssembly are signed: use `>>> 0`. */
 export type Pointer = number;
@@ -22,6 +23,46 @@ export interface Kernel {
   inverse(m: Pointer, a: Pointer, r: Pointer): void;
   unpack(bytes: Pointer, r: Pointer, lane: number): void;
   pack(m: Pointer, a: Pointer, lane: number, bytes: Pointer): void;
+  // fft.ts and qap.ts, whose user is polynomials.ts.
+  scale(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
+  coset(at: Pointer, pairs: number, inverse: Pointer, forward: Pointer): void;
+  openTerms(domain: number, wires: number, starts: Pointer, unsorted: Pointer): void;
+  growTerms(table: Pointer, slots: number, coefficients: Pointer): void;
+  readTerms(from: Pointer, count: number): number;
+  coefficientCount(): number;
+  sortTerms(unsorted: Pointer, count: number, terms: Pointer): void;
+  convertCoefficients(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
+  unpackValues(from: Pointer, count: number, to: Pointer): number;
+  rows(starts: Pointer, terms: Pointer, values: Pointer, witness: Pointer, count: number, r: Pointer): void;
+  times(a: Pointer, b: Pointer, count: number): void;
+  join(a: Pointer, b: Pointer, c: Pointer, factor: Pointer, count: number, to: Pointer): void;
+}
+
+/** Reads and compiles kernel.wasm, which lies beside this file. @throws NodeError "unsupported" if the engine lacks a part */
+export async function compile(): Promise<WebAssembly.Module> {
+  const file = new URL("./kernel.wasm", import.meta.url);
+  const files = builtin<typeof import("node:fs/promises")>("node:fs/promises");
+  // Node 20 has relaxed SIMD behind this flag; later ones have it anyway, without the flag.
+  if (globalThis.process?.versions?.node?.startsWith("20.")) {
+    builtin<typeof import("node:v8")>("node:v8")?.setFlagsFromString("--experimental-wasm-relaxed-simd");
+  }
+  let bytes: BufferSource;
+  try {
+    bytes = files === undefined ? await (await fetch(file)).arrayBuffer() : await files.readFile(file);
+  } catch (cause) {
+    throw new NodeError("unsupported", "the prover's kernel.wasm cannot be read", {
+      mend: "Run `npm run build`, which makes it, or serve it beside the prover's scripts.",
+      cause,
+    });
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    throw new NodeError("unsupported", "this JavaScript engine lacks WebAssembly's relaxed SIMD", {
+      mend: "Use Node 20 or newer, or a browser of 2024 or newer; snarkjs proves the same without it.",
+      cause,
+    });
+  }
 }
 
 export function instantiate(module: WebAssembly.Module): Kernel {
@@ -36,10 +77,13 @@ const PAGE = 65536;
 export class Arena {
   readonly kernel: Kernel;
   private next: Pointer;
+  /** The highest end of anything given out since `clear`. */
+  private high: Pointer;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.next = kernel.heap() >>> 0;
+    this.high = this.next;
   }
 
   /** `bytes` bytes at a multiple of 64; not cleared. @throws NodeError "environment" if the memory cannot grow. */
@@ -59,6 +103,7 @@ export class Arena {
       }
     }
     this.next = end;
+    this.high = Math.max(this.high, end);
     return at;
   }
 
@@ -74,5 +119,11 @@ export class Arena {
   /** Takes back what was given out since `mark`. */
   rewind(mark: Pointer): void {
     this.next = mark;
+  }
+
+  /** Overwrites with zeros what was given out and taken back. */
+  clear(): void {
+    this.bytes(this.next, this.high - this.next).fill(0);
+    this.high = this.next;
   }
 }

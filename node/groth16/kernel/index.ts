@@ -1,6 +1,10 @@
 // What the WebAssembly module exports. Pairs of field elements are 80 bytes, points as in curve.ts.
 export { mul, sqr, mulAdd } from "./product";
 export { FP, FR, add, sub, neg, reduce, isZero, inverse, unpack, pack } from "./field";
+export { coset, double, halve, merge, reduceAll, scale, split, splitFirst } from "./fft";
+export {
+  coefficientCount, convertCoefficients, growTerms, join, openTerms, readTerms, row, rows, sortTerms, times, unpackValues,
+} from "./qap";
 
 /** The first byte that belongs to the caller; memory below holds constants and scratch. */
 export function heap(): usize {

@@ -1,0 +1,280 @@
+// A circuit's polynomials: from a key's terms and a witness to the scalars of the quotient's multi-exponentiation, in one
+// kernel instance. Every function works in the caller's Arena: results lie at its top, so that mark and rewind free them.
+// The arithmetic, and the factors that coefficients carry, are in kernel/qap.ts and kernel/fft.ts.
+import { NodeError } from "../core/errors.ts";
+import { R, reduce } from "../core/field.ts";
+import type { Arena, Pointer } from "./module.ts";
+
+/** Of two field elements in the kernel's form. */
+const PAIR = 80;
+/** Of one element alone. */
+const SINGLE = 40;
+const TERM_BYTES = 44;
+const VALUE_BYTES = 32;
+/** Pairs in one call: long loops are cut up, as V8 exchanges slow code for fast code only between calls. */
+const CHUNK = 512;
+/** Of a key's section or of a witness, in one call. */
+const PIECE = 4096;
+
+/** Of 2^28 elements, the largest there is: snarkjs' roots of unity are its powers, Fr.w[k] = ROOT^(2^(28-k)). */
+const TWO_ADICITY = 28;
+const ROOT = power(5n, (R - 1n) >> BigInt(TWO_ADICITY));
+/** A square root of two. */
+const ROOT_OF_TWO = 6265726278199534483148339147879825670854228981575640389718095647651409606938n;
+
+export interface Domain {
+  readonly power: number;
+  /** n = 2^power */
+  readonly size: number;
+  readonly inverse: Pointer;
+  readonly forward: Pointer;
+  /** A pair of constants: see join. */
+  readonly factor: Pointer;
+}
+
+/** The rows of a key's matrices A and B. */
+export interface Terms {
+  readonly wires: number;
+  /** 2 n + 1 words: where each row of A, then each of B, begins. */
+  readonly starts: Pointer;
+  readonly terms: Pointer;
+  readonly coefficients: Pointer;
+}
+
+export interface TermsLoader {
+  /**
+   * The next terms of section 4 (without its count), in order; whole ones, any number.
+   * @throws NodeError "input" if a term names a matrix, row or signal that there is not, or there are too many
+   */
+  feed(piece: Uint8Array): void;
+  /** Takes back all memory but the result's. @throws NodeError "input" if there were too few */
+  finish(): Terms;
+}
+
+export type Polynomial = "a" | "b" | "c";
+
+/**
+ * Tables for polynomials of 2^power coefficients: 60 bytes a coefficient.
+ * @throws NodeError "input" unless power is in 1..27: snarkjs' smallest domain has two elements
+ */
+export function openDomain(arena: Arena, power: number): Domain {
+  if (!Number.isInteger(power) || power < 1 || power >= TWO_ADICITY) {
+    throw new NodeError("input", `a circuit cannot have a domain of 2^${power}`);
+  }
+  const size = 2 ** power;
+  const factor = arena.alloc(PAIR);
+  const inverse = arena.alloc(PAIR * Math.max(1, size / 4));
+  const forward = arena.alloc(PAIR * Math.max(1, size / 2));
+  const before = arena.mark();
+  const step = arena.alloc(PAIR);
+
+  // T[2^t + k] = T[k] * w^-1, w of order 2^(t+2).
+  putPair(arena, inverse, 1n, invert(rootOf(2)));
+  for (let pairs = 1, t = 1; pairs < size / 4; pairs *= 2, t++) {
+    putPair(arena, step, invert(rootOf(t + 2)));
+    grow(arena, inverse, pairs, step, inverse + pairs * PAIR);
+  }
+  // Level of m = 2^level elements, at pair m / 4: g^(1 + 2j), g of order 2m.
+  putPair(arena, forward, rootOf(2));
+  for (let level = 2; level <= power; level++) {
+    const pairs = 2 ** (level - 2);
+    const at = forward + pairs * PAIR;
+    const g = rootOf(level + 1);
+    putPair(arena, at, g, (g * g * g) % R);
+    for (let done = 1, by = g ** 4n % R; done < pairs; done *= 2, by = (by * by) % R) {
+      putPair(arena, step, by);
+      grow(arena, at, done, step, at + done * PAIR);
+    }
+  }
+  putPair(arena, factor, -BigInt(size));
+  arena.rewind(before);
+  return { power, size, inverse, forward, factor };
+}
+
+/** to[i] = from[i] * step. */
+function grow({ kernel }: Arena, from: Pointer, pairs: number, step: Pointer, to: Pointer): void {
+  for (let done = 0; done < pairs; done += CHUNK) {
+    kernel.scale(from + done * PAIR, Math.min(CHUNK, pairs - done), step, to + done * PAIR);
+  }
+}
+
+/**
+ * Takes the `count` terms of a key's section 4. Until `finish`, nobody else may allocate in `arena`, and no other loader be
+ * open in its instance. In the end there are 8 bytes a term and 8 a row, and 40 for each distinct coefficient; on the way 12
+ * more for each term and about 150 for each distinct coefficient.
+ */
+export function termsLoader(
+  arena: Arena,
+  { domain, wires, count }: { readonly domain: Domain; readonly wires: number; readonly count: number },
+): TermsLoader {
+  const { kernel } = arena;
+  const { size } = domain;
+  const starts = arena.alloc(4 * (2 * size + 2));
+  const terms = arena.alloc(8 * count);
+  const end = arena.mark();
+  const unsorted = arena.alloc(12 * count);
+  const staging = arena.alloc(TERM_BYTES * PIECE);
+  let slots = 2048;
+  let coefficients = 0;
+  let taken = 0;
+
+  const enlarge = (): void => {
+    slots *= 2;
+    const table = arena.alloc(4 * slots);
+    coefficients = arena.alloc(16 * slots);
+    kernel.growTerms(table, slots, coefficients);
+  };
+  kernel.openTerms(size, wires, starts, unsorted);
+  enlarge();
+
+  return {
+    feed: (piece) => {
+      if (piece.length % TERM_BYTES !== 0)
+        throw new NodeError("internal", "a key's terms come in pieces of whole terms");
+      for (let at = 0; at < piece.length; at += TERM_BYTES * PIECE) {
+        const part = piece.subarray(at, at + TERM_BYTES * PIECE);
+        const inPart = part.length / TERM_BYTES;
+        if (taken + inPart > count) throw new NodeError("input", `the key has more than its ${count} terms`);
+        arena.bytes(staging, part.length).set(part);
+        for (let done = 0; done < inPart;) {
+          done += kernel.readTerms(staging + done * TERM_BYTES, inPart - done);
+          if (done === inPart) break;
+          if (kernel.coefficientCount() < slots / 2) {
+            throw new NodeError(
+              "input",
+              `the key's term ${taken + done} is for a matrix, row or signal that there is not`,
+            );
+          }
+          enlarge();
+        }
+        taken += inPart;
+      }
+    },
+    finish: () => {
+      if (taken !== count) throw new NodeError("input", `the key has ${taken} terms of ${count}`);
+      kernel.sortTerms(unsorted, count, terms);
+      const distinct = kernel.coefficientCount();
+      const scale = arena.alloc(PAIR);
+      const converted = arena.alloc(SINGLE * distinct);
+      // From v 2^512 mod R to v s 2^255, with s^2 = 2^255 / n^2; the product takes off 2^255.
+      putPlain(arena, scale, (ROOT_OF_TWO * power2(125 - domain.power)) % R);
+      for (let done = 0; done < distinct; done += PIECE) {
+        const part = Math.min(PIECE, distinct - done);
+        kernel.convertCoefficients(coefficients + done * VALUE_BYTES, part, scale, converted + done * SINGLE);
+      }
+      arena.rewind(end);
+      const kept = arena.alloc(SINGLE * distinct);
+      new Uint8Array(kernel.memory.buffer).copyWithin(kept, converted, converted + SINGLE * distinct);
+      return { wires, starts, terms, coefficients: kept };
+    },
+  };
+}
+
+/**
+ * A witness for coset, 40 bytes a value.
+ * @param bytes the values, 32 bytes each, little-endian, at most PIECE-wise copied
+ * @throws NodeError "input" if a value is not below R
+ */
+export function loadWitness(arena: Arena, bytes: Uint8Array): Pointer {
+  const { kernel } = arena;
+  const count = bytes.length / VALUE_BYTES;
+  const witness = arena.alloc(SINGLE * count);
+  const before = arena.mark();
+  const staging = arena.alloc(VALUE_BYTES * PIECE);
+  for (let done = 0; done < count; done += PIECE) {
+    const part = bytes.subarray(done * VALUE_BYTES, (done + PIECE) * VALUE_BYTES);
+    arena.bytes(staging, part.length).set(part);
+    const taken = kernel.unpackValues(staging, part.length / VALUE_BYTES, witness + done * SINGLE);
+    if (taken < part.length / VALUE_BYTES) {
+      throw new NodeError("input", `the witness' value ${done + taken} is not below the field's order`);
+    }
+  }
+  arena.rewind(before);
+  return witness;
+}
+
+/** Bytes of what coset returns. */
+export function cosetBytes({ size }: Domain): number {
+  return Math.max(2, size / 2) * PAIR;
+}
+
+/** Values of one polynomial at the odd powers of the 2n-th root of unity; cosetBytes(domain) bytes, for join. */
+export function coset(arena: Arena, domain: Domain, terms: Terms, witness: Pointer, which: Polynomial): Pointer {
+  const { kernel } = arena;
+  const pairs = domain.size / 2;
+  const result = arena.alloc(cosetBytes(domain));
+  const before = arena.mark();
+  const second = arena.alloc(CHUNK * PAIR);
+  const rows = (matrix: 0 | 1, from: number, count: number, to: Pointer): void =>
+    kernel.rows(
+      terms.starts + 4 * (matrix * domain.size + 2 * from),
+      terms.terms,
+      terms.coefficients,
+      witness,
+      count,
+      to,
+    );
+  for (let done = 0; done < pairs; done += CHUNK) {
+    const count = Math.min(CHUNK, pairs - done);
+    const to = result + done * PAIR;
+    rows(which === "b" ? 1 : 0, done, count, to);
+    if (which !== "c") continue;
+    rows(1, done, count, second);
+    kernel.times(second, to, count);
+  }
+  if (pairs === 1) arena.bytes(result + PAIR, PAIR).fill(0);
+  kernel.coset(result, pairs, domain.inverse, domain.forward);
+  arena.rewind(before);
+  return result;
+}
+
+/** The quotient's scalars, a * b - c at each point: 32 n bytes, plain, below R, little-endian. */
+export function join(arena: Arena, domain: Domain, a: Pointer, b: Pointer, c: Pointer): Pointer {
+  const { kernel } = arena;
+  const pairs = domain.size / 2;
+  const scalars = arena.alloc(VALUE_BYTES * domain.size);
+  for (let done = 0; done < pairs; done += CHUNK) {
+    const [at, count] = [done * PAIR, Math.min(CHUNK, pairs - done)];
+    kernel.join(a + at, b + at, c + at, domain.factor, count, scalars + 2 * VALUE_BYTES * done);
+  }
+  return scalars;
+}
+
+/** Both values, in Montgomery form, as a pair; without a second value, the first in both lanes. */
+function putPair(arena: Arena, at: Pointer, first: bigint, second: bigint = first): void {
+  putPlain(arena, at, (first << 255n) % R, (second << 255n) % R);
+}
+
+function putPlain({ kernel }: Arena, at: Pointer, first: bigint, second: bigint = first): void {
+  const floats = new Float64Array(kernel.memory.buffer, at, 10);
+  [first, second].forEach((value, lane) => {
+    let rest = reduce(value);
+    if (rest > R / 2n) rest -= R;
+    for (let limb = 0; limb < 5; limb++) {
+      const digit = limb < 4 ? BigInt.asIntN(51, rest) : rest;
+      floats[2 * limb + lane] = Number(digit);
+      rest = (rest - digit) >> 51n;
+    }
+  });
+}
+
+/** A root of unity of order 2^k, snarkjs' Fr.w[k]. */
+function rootOf(k: number): bigint {
+  return power(ROOT, 1n << BigInt(TWO_ADICITY - k));
+}
+
+function invert(value: bigint): bigint {
+  return power(value, R - 2n);
+}
+
+function power2(exponent: number): bigint {
+  return 1n << BigInt(exponent);
+}
+
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n;
+  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = (square * square) % R) {
+    if (rest & 1n) result = (result * square) % R;
+  }
+  return result;
+}
