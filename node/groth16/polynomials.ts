@@ -3,14 +3,14 @@
 // The arithmetic, and the factors that coefficients carry, are in kernel/qap.ts and kernel/fft.ts.
 import { NodeError } from "../core/errors.ts";
 import { R, reduce } from "../core/field.ts";
+import { TERM_BYTES, VALUE_BYTES } from "./key.ts";
+import type { Polynomial } from "./messages.ts";
 import type { Arena, Pointer } from "./module.ts";
 
 /** Of two field elements in the kernel's form. */
 const PAIR = 80;
 /** Of one element alone. */
 const SINGLE = 40;
-const TERM_BYTES = 44;
-const VALUE_BYTES = 32;
 /** Pairs in one call: long loops are cut up, as V8 exchanges slow code for fast code only between calls. */
 const CHUNK = 512;
 /** Of a key's section or of a witness, in one call. */
@@ -50,8 +50,6 @@ export interface TermsLoader {
   /** Takes back all memory but the result's. @throws NodeError "input" if there were too few */
   finish(): Terms;
 }
-
-export type Polynomial = "a" | "b" | "c";
 
 /**
  * Tables for polynomials of 2^power coefficients: 60 bytes a coefficient.
