@@ -23,6 +23,30 @@ export interface Kernel {
   inverse(m: Pointer, a: Pointer, r: Pointer): void;
   unpack(bytes: Pointer, r: Pointer, lane: number): void;
   pack(m: Pointer, a: Pointer, lane: number, bytes: Pointer): void;
+
+  // Points: group 1 or 2.
+  mul2(a: Pointer, b: Pointer, r: Pointer): void;
+  sqr2(a: Pointer, r: Pointer): void;
+  inverse2(a: Pointer, r: Pointer): void;
+  readPoints(group: number, bytes: Pointer, count: number, from: number, points: Pointer, indices: Pointer): number;
+  writePoints(group: number, points: Pointer, count: number, bytes: Pointer): void;
+  copyPoint(group: number, from: Pointer, to: Pointer): void;
+  setInfinite(point: Pointer): void;
+  addLater(group: number, a: Pointer, b: Pointer, to: Pointer): void;
+  flush(group: number): void;
+  horner(group: number, points: Pointer, count: number, doubling: number, result: Pointer): void;
+  // Multi-scalar multiplication, as msm.ts leads through it.
+  histogram(scalars: Pointer, count: number, counts: Pointer): number;
+  prepare(indices: Pointer, n: number, scalars: Pointer, constant: Pointer, order: Pointer, values: Pointer): void;
+  reaching(bit: number): number;
+  sort(order: Pointer, values: Pointer, bit: number, width: number, counts: Pointer, sorted: Pointer): number;
+  slotBytes(): number;
+  sumBuckets(
+    ...args: [group: number, points: Pointer, sorted: Pointer, counts: Pointer, n: number, sums: Pointer, slots: Pointer]
+  ): void;
+  fold(group: number, sums: Pointer, widths: Pointer, windows: number): void;
+  gather(group: number, sums: Pointer, widths: Pointer, windows: number, points: Pointer): void;
+  forget(): void;
   // fft.ts and qap.ts, whose user is polynomials.ts.
   scale(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
   coset(at: Pointer, pairs: number, inverse: Pointer, forward: Pointer): void;

@@ -5,6 +5,11 @@ export { coset, double, halve, merge, reduceAll, scale, split, splitFirst } from
 export {
   coefficientCount, convertCoefficients, growTerms, join, openTerms, readTerms, row, rows, sortTerms, times, unpackValues,
 } from "./qap";
+export { mul2, sqr2, inverse2 } from "./fp2";
+export { forget, histogram, prepare, reaching, slotBytes, sort } from "./msm";
+export {
+  addLater, copyPoint, flush, fold, gather, horner, readPoints, setInfinite, sumBuckets, writePoints,
+} from "./points";
 
 /** The first byte that belongs to the caller; memory below holds constants and scratch. */
 export function heap(): usize {
