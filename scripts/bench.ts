@@ -1,42 +1,39 @@
-// `npm run bench`: what Glassbox costs, phase by phase, beside the same network through circom2 and snarkjs. Starts a process
-// per phase, takes medians, writes bench/results.json and bench/README.md. What a phase does is in bench/phases/.
-import { type ChildProcess, fork, spawnSync } from "node:child_process";
+// `npm run bench`: what Glassbox costs, phase by phase, beside the same network through circom2 and snarkjs; and a race of its
+// prover against others. Starts a process per phase, takes medians, writes bench/results.json and bench/README.md. What a
+// phase does is in bench/phases/, the race in bench/provers/.
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { commit, cpuSeconds, load, machine } from "./bench/machine.ts";
+import { barsOf } from "./bench/bars.ts";
+import { commit, load, machine } from "./bench/machine.ts";
 import { type Network, NETWORKS } from "./bench/networks.ts";
-import type { PhaseJob, PhaseReply } from "./bench/ports.ts";
+import type { ProverResults } from "./bench/provers/results.ts";
+import { ENTRIES, type Entry, raceAll } from "./bench/provers/run.ts";
 import { page } from "./bench/report.ts";
-import {
-  barsOf,
-  type Level,
-  type NetworkResults,
-  type Outcome,
-  type Outcomes,
-  type Peak,
-  type Results,
-  spreadOf,
-} from "./bench/results.ts";
+import type { Level, NetworkResults, Outcomes, Results, Stamp } from "./bench/results.ts";
+import { progress, road, ROOT, running } from "./bench/road.ts";
 
-const USAGE = `npm run bench -- [options]
-  --only <name,...>  these networks only: ${NETWORKS.map(({ name }) => name).join(", ")}
+const PARTS = ["networks", "provers"] as const;
+type Part = (typeof PARTS)[number];
+
+const USAGE = `npm run bench -- [part ...] [options]
+  part               ${PARTS.join(" or ")} (default: both)
+  --only <name,...>  these only: ${[...new Set([...NETWORKS, ...ENTRIES].map(({ name }) => name))].join(", ")}
   --runs <n>         fresh processes per phase (default 3)
-  --out <folder>     where results.json and README.md go (default: bench/, and nowhere under --only)
+  --out <folder>     where results.json and README.md go; a part that was not run stays as it is there
+                     (default: bench/, and nowhere under --only)
   --json             print the results as JSON instead of the page
   --check            exit code 1 if a bar is missed or a phase fails
 RAPIDSNARK=<path of rapidsnark's prover> measures it beside snarkjs. Exit codes: 0, with --check 1; 2 for wrong options.
 `;
 
-/** The whole model through circom is given this long. */
-const CIRCOM_MS = 180_000;
-const PHASE_MS = 900_000;
-const root = path.dirname(import.meta.dirname);
 const rapidsnark = process.env["RAPIDSNARK"] || undefined;
 
 interface Options {
   readonly networks: readonly Network[];
+  readonly entries: readonly Entry[];
   readonly runs: number;
   readonly out: string | undefined;
   readonly json: boolean;
@@ -44,8 +41,9 @@ interface Options {
 }
 
 function optionsOf(args: readonly string[]): Options {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       only: { type: "string" },
       runs: { type: "string", default: "3" },
@@ -59,84 +57,26 @@ function optionsOf(args: readonly string[]): Options {
     process.stdout.write(USAGE);
     process.exit(0);
   }
+  const stranger = positionals.find((part) => !PARTS.some((known) => known === part));
+  if (stranger !== undefined) throw new Error(`${stranger}: no such part`);
+  const has = (part: Part): boolean => positionals.length === 0 || positionals.includes(part);
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: not a count`);
   const names = values.only?.split(",");
-  const unknown = names?.find((name) => !NETWORKS.some((network) => network.name === name));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: no such network`);
-  const networks = NETWORKS.filter(({ name }) => names === undefined || names.includes(name));
+  const [networks, entries] = [has("networks") ? NETWORKS : [], has("provers") ? ENTRIES : []];
+  const unknown = names?.find((name) => ![...networks, ...entries].some((known) => known.name === name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: no such network or circuit`);
+  const chosen = ({ name }: { readonly name: string }): boolean => names === undefined || names.includes(name);
   const from = process.env["INIT_CWD"] ?? process.cwd();
   const out = values.out === undefined ? undefined : path.resolve(from, values.out);
   return {
-    networks,
+    networks: networks.filter(chosen),
+    entries: entries.filter(chosen),
     runs,
-    out: out ?? (names === undefined ? path.join(root, "bench") : undefined),
+    out: out ?? (names === undefined ? path.join(ROOT, "bench") : undefined),
     json: values.json,
     check: values.check,
   };
-}
-
-let running: ChildProcess | undefined;
-
-/** One job in a process of its own; settles when that has ended. */
-function runOnce(job: PhaseJob, limitMs: number): Promise<PhaseReply> {
-  return new Promise((resolve) => {
-    const child = fork(path.join(root, "scripts/bench/phase.ts"), { cwd: root, stdio: ["ignore", "ignore", 2, "ipc"] });
-    running = child;
-    let reply: PhaseReply | undefined;
-    const timer = setTimeout(() => {
-      reply = { error: `did not finish within ${limitMs / 1000} s` };
-      child.kill("SIGKILL");
-    }, limitMs);
-    child.once("message", (message) => (reply = message as PhaseReply));
-    child.once("exit", (code, by) => {
-      clearTimeout(timer);
-      running = undefined;
-      resolve(reply ?? { error: `its process ended early (${by ?? `exit code ${code}`})` });
-    });
-    child.send(job);
-  });
-}
-
-async function run(job: PhaseJob, runs: number, limitMs = PHASE_MS): Promise<Outcome> {
-  const samples: Record<string, number[]> = {};
-  let figures: Readonly<Record<string, number>> = {};
-  const peaks: Peak[] = [];
-  const [started, before] = [performance.now(), cpuSeconds()];
-  for (let i = 0; i < runs; i++) {
-    progress(`${job.network}: ${path.basename(job.folder)} ${job.phase} ${i + 1}/${runs}`);
-    const reply = await runOnce(job, limitMs);
-    if ("error" in reply) {
-      progress(`${job.network}: ${job.phase}: ${reply.error}`);
-      return { reason: reply.error.split("\n")[0] as string };
-    }
-    for (const [name, times] of Object.entries(reply.seconds)) (samples[name] ??= []).push(...times);
-    figures = reply.figures ?? {};
-    peaks.push(reply.peak);
-  }
-  const seconds = Object.fromEntries(Object.entries(samples).map(([name, times]) => [name, spreadOf(times)]));
-  const known = peaks.every(({ child }) => child !== null);
-  const peak = {
-    own: Math.max(...peaks.map(({ own }) => own)),
-    child: known ? Math.max(...peaks.map(({ child }) => child ?? 0)) : null,
-  };
-  const after = cpuSeconds();
-  if (before === undefined || after === undefined) return { seconds, figures, peak };
-  const busy = after.all - before.all - (after.own - before.own);
-  return { seconds, figures, peak, others: Math.max(0, busy / ((performance.now() - started) / 1000)) };
-}
-
-/** Runs phases in order; one that has no result ends the road, for those after it read its files. */
-async function road(phases: readonly string[], base: Omit<PhaseJob, "phase">, runs: number): Promise<Outcomes> {
-  const outcomes: Record<string, Outcome> = {};
-  fs.mkdirSync(base.folder, { recursive: true });
-  for (const phase of phases) {
-    const once = phase === "gas" || phase === "circom";
-    const outcome = await run({ ...base, phase }, once ? 1 : runs, phase === "circom" ? CIRCOM_MS : PHASE_MS);
-    outcomes[phase] = outcome;
-    if ("reason" in outcome) break;
-  }
-  return outcomes;
 }
 
 async function bench(network: Network, work: string, runs: number): Promise<NetworkResults> {
@@ -158,46 +98,77 @@ async function bench(network: Network, work: string, runs: number): Promise<Netw
   return { name, title, phases, baselines };
 }
 
-function progress(text: string): void {
-  process.stderr.write(`bench: ${new Date().toISOString().slice(11, 19)} ${text}\n`);
+async function benchAll(networks: readonly Network[], work: string, runs: number): Promise<NetworkResults[]> {
+  progress("contracts");
+  const hardhat = [path.join(ROOT, "node_modules/hardhat/dist/src/cli.js"), "build", "--quiet"];
+  const built = spawnSync(process.execPath, hardhat, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+  if (built.status !== 0) throw new Error("the contracts do not build");
+  const results: NetworkResults[] = [];
+  for (const network of networks) results.push(await bench(network, work, runs));
+  return results;
 }
 
-async function main(options: Options): Promise<void> {
-  const work = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-bench-"));
-  process.once("exit", () => {
-    running?.kill("SIGKILL");
-    fs.rmSync(work, { recursive: true, force: true });
-  });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-
-  progress("contracts");
-  const hardhat = [path.join(root, "node_modules/hardhat/dist/src/cli.js"), "build", "--quiet"];
-  const built = spawnSync(process.execPath, hardhat, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  if (built.status !== 0) throw new Error("the contracts do not build");
-
+async function stamped<T>(runs: number, work: () => Promise<T>): Promise<readonly [Stamp, T]> {
   const before = load();
-  const networks: NetworkResults[] = [];
-  for (const network of options.networks) networks.push(await bench(network, work, options.runs));
-  const results: Results = {
+  const done = await work();
+  const stamp = {
     commit: commit(),
     date: new Date().toISOString(),
     machine: machine(),
     load: { before, after: load() },
-    runs: options.runs,
-    networks,
-    bars: barsOf(networks),
   };
-  const json = `${JSON.stringify(results, null, 2)}\n`;
-  if (options.out !== undefined) {
-    fs.mkdirSync(options.out, { recursive: true });
-    fs.writeFileSync(path.join(options.out, "results.json"), json);
-    fs.writeFileSync(path.join(options.out, "README.md"), page(results));
+  return [{ ...stamp, runs }, done];
+}
+
+/** What an earlier run left, for the part that this one does not measure. */
+function earlier(out: string | undefined): Partial<Results> {
+  const file = path.join(out ?? "", "results.json");
+  return out !== undefined && fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as Results) : {};
+}
+
+async function main({ networks, entries, runs, out, json, check }: Options): Promise<void> {
+  const work = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-bench-"));
+  process.once("exit", () => {
+    for (const child of running) child.kill("SIGKILL");
+    fs.rmSync(work, { recursive: true, force: true });
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
+  let results: Results = {
+    ...(await stamped(runs, async () => undefined))[0],
+    networks: [],
+    bars: [],
+    ...earlier(out),
+  };
+  if (networks.length > 0) {
+    const [stamp, measured] = await stamped(runs, () => benchAll(networks, work, runs));
+    results = { ...results, ...stamp, networks: measured };
   }
-  process.stdout.write(options.json ? json : page(results));
-  const missed = results.bars.filter(({ verdict }) => verdict === "missed");
+  if (entries.length > 0) {
+    const [stamp, races] = await stamped(runs, () => raceAll(entries, work, runs, rapidsnark));
+    const provers: ProverResults = { ...stamp, races };
+    results = { ...results, provers };
+  }
+  results = { ...results, bars: barsOf(results.networks, results.provers?.races) };
+
+  const text = `${JSON.stringify(results, null, 2)}\n`;
+  if (out !== undefined) {
+    fs.mkdirSync(out, { recursive: true });
+    fs.writeFileSync(path.join(out, "results.json"), text);
+    fs.writeFileSync(path.join(out, "README.md"), page(results));
+  }
+  process.stdout.write(json ? text : page(results));
+  const ran = {
+    networks: networks.length > 0 ? results.networks : [],
+    races: entries.length > 0 ? results.provers?.races : [],
+  };
+  const missed = barsOf(ran.networks, ran.races).filter(({ verdict }) => verdict === "missed");
   for (const { what } of missed) progress(`missed: ${what}`);
-  const failed = networks.some(({ phases }) => Object.values(phases).some((outcome) => "reason" in outcome));
-  process.exitCode = options.check && (missed.length > 0 || failed) ? 1 : 0;
+  const outcomes = [
+    ...ran.networks.flatMap(({ phases }) => Object.values(phases)),
+    ...(ran.races ?? []).flatMap((race) => [race, ...Object.values(race.provers)]),
+  ];
+  process.exitCode = check && (missed.length > 0 || outcomes.some((outcome) => "reason" in outcome)) ? 1 : 0;
 }
 
 let options: Options;

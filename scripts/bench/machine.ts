@@ -1,9 +1,9 @@
 // What the figures were measured on, without anything that names the machine or a place on it.
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
-import fs from "node:fs";
 import os from "node:os";
 import type { Machine } from "./results.ts";
+import { treeCpu } from "./tree.ts";
 
 const require = createRequire(import.meta.url);
 const TOOLS = ["snarkjs", "circom2", "onnxruntime-node"];
@@ -39,27 +39,15 @@ export function commit(): string {
 
 export interface CpuSeconds {
   readonly all: number;
-  /** This process and its children that have ended, and theirs. */
+  /** This process and all that it started. */
   readonly own: number;
 }
-
-/** Clock ticks per second in Linux' /proc, on every architecture that Node runs on. */
-const TICKS = 100;
 
 /** Seconds of CPU used so far by the whole machine and by us; undefined where there is no /proc. */
 export function cpuSeconds(): CpuSeconds | undefined {
   const all = os.cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
-  try {
-    // utime, stime, cutime and cstime: fields 14 to 17, counted after the command's name in brackets.
-    const fields = fs
-      .readFileSync("/proc/self/stat", "utf8")
-      .replace(/^.*\) /s, "")
-      .split(" ")
-      .slice(11, 15);
-    return { all, own: fields.reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS };
-  } catch {
-    return undefined;
-  }
+  const own = treeCpu();
+  return own === undefined ? undefined : { all, own };
 }
 
 export function load(): number {

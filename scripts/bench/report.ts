@@ -8,9 +8,9 @@ import {
   type Outcomes,
   peakBytes,
   type Results,
-  type Spread,
-  type Unit,
 } from "./results.ts";
+import { proversPart, stampText } from "./provers/report.ts";
+import { amount, bytes, count, ratioText, seconds, spreadText, table } from "./text.ts";
 
 type Cell = (outcomes: Outcomes) => string;
 
@@ -70,38 +70,20 @@ const VERSUS: readonly Versus[] = [
 ];
 
 export function page(results: Results): string {
-  const { machine, networks, load } = results;
-  const tools = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const { networks, provers } = results;
   return `# Bench
 
 Written by \`npm run bench\` from [results.json](results.json); nothing here is written by hand.
 
-- Machine: ${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 1e9).toFixed(0)} GB; ${machine.system}; Node ${machine.node}; ${tools.join(", ")}
-- Measured ${results.date.slice(0, 10)} at commit ${results.commit}, ${results.runs} runs; load average ${load.before.toFixed(2)} before, ${load.after.toFixed(2)} after
+${stampText(results)}
 
 ## Bars
 
-${table(["bar", "at most", "measured", "", "cores busy with other work"], results.bars.map(barRow))}
+${table(["bar", "limit", "measured", "", "cores busy with other work"], results.bars.map(barRow))}
 
 Times mean little where other programs kept the machine busy: the last column says how much, while that bar was measured.
-
-## Glassbox
-
-Medians, least and most in brackets.
-
-${table(["", ...networks.map(({ title }) => title)], ownRows(networks))}
-${notes(networks.map(({ title, phases }) => [title, phases]))}
-## Against circom2 and snarkjs
-
-The same network in the usual way, in the same run: one circom program (what \`glassbox export-circom\` writes: the same gadgets,
-the weights as constants) compiled as a whole by circom2, the witness by circom's own program, the proof by snarkjs. \`--O1\` is
-circom's default; \`--O2\` has fewer rows and denser ones, and takes longer to compile. The baseline's key is a development key of
-ours for its .r1cs, since \`powersoftau\` and \`zkey new\` take minutes and would say nothing about the proof. Ratios are Glassbox
-to baseline: below 1 is less.
-
-${table(["network", "", "Glassbox", ...LEVELS.flatMap((level) => [`circom --${level}`, "ratio"])], networks.flatMap(versusRows))}
-${notes(networks.flatMap(baselineNotes))}
-## How to read it
+${provers === undefined ? "" : `\n${proversPart(provers)}`}
+${networks.length === 0 ? "" : networksPart(networks)}## How to read it
 
 - **cold**: the first call in a fresh process, after its modules are loaded; for a snarkjs proof also the start of the prover's
   process, for a verification also the curve and the check of the key. **warm**: later calls in the same process.
@@ -121,23 +103,45 @@ ${notes(networks.flatMap(baselineNotes))}
 
 \`\`\`
 npm run bench                                   all of it, into bench/
+npm run bench -- provers                        the race of provers only; the rest of bench/ stays as it is
 npm run bench -- --only digits-cnn --runs 5     some networks; printed, and written only where --out says
 npm run bench -- --check                        exit code 1 if a bar is missed
 npm run bench -- --help
 \`\`\`
 
-Run it on a quiet machine; it takes about ten minutes on 2 cores.
+Run it on a quiet machine; it takes about twenty minutes on 2 cores.
 `;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+function networksPart(networks: readonly NetworkResults[]): string {
+  return `## Glassbox
+
+Medians, least and most in brackets.
+
+${table(["", ...networks.map(({ title }) => title)], ownRows(networks))}
+${notes(networks.map(({ title, phases }) => [title, phases]))}
+## Against circom2 and snarkjs
+
+The same network in the usual way, in the same run: one circom program (what \`glassbox export-circom\` writes: the same gadgets,
+the weights as constants) compiled as a whole by circom2, the witness by circom's own program, the proof by snarkjs. \`--O1\` is
+circom's default; \`--O2\` has fewer rows and denser ones, and takes longer to compile. The baseline's key is a development key of
+ours for its .r1cs, since \`powersoftau\` and \`zkey new\` take minutes and would say nothing about the proof. Ratios are Glassbox
+to baseline: below 1 is less.
+
+${table(["network", "", "Glassbox", ...LEVELS.flatMap((level) => [`circom --${level}`, "ratio"])], networks.flatMap(versusRows))}
+${notes(networks.flatMap(baselineNotes))}
+`;
 }
 
-function barRow({ what, unit, limit, measured, verdict, others }: Bar): string[] {
+function barRow({ what, unit, limit, atLeast, measured, verdict, others }: Bar): string[] {
   const found = measured === null ? "-" : amount(unit, measured);
-  return [what, amount(unit, limit), found, `**${verdict}**`, others === undefined ? "-" : others.toFixed(1)];
+  return [
+    what,
+    `${atLeast === true ? "at least " : ""}${amount(unit, limit)}`,
+    found,
+    `**${verdict}**`,
+    others === undefined ? "-" : others.toFixed(1),
+  ];
 }
 
 function ownRows(networks: readonly NetworkResults[]): string[][] {
@@ -211,42 +215,4 @@ function peak(phase: string): Cell {
     if (child === null) return `${bytes(own)} + ?`;
     return child === 0 ? bytes(own) : `${bytes(own)} + ${bytes(child)}`;
   };
-}
-
-function spreadText({ median, min, max, samples }: Spread): string {
-  return samples === 1 ? seconds(median) : `${seconds(median)} (${seconds(min)} to ${seconds(max)})`;
-}
-
-function seconds(value: number): string {
-  return value < 1 ? `${(1000 * value).toPrecision(3)} ms` : `${value.toPrecision(3)} s`;
-}
-
-function bytes(value: number): string {
-  if (value < 1e4) return `${value} B`;
-  return value < 1e6 ? `${(value / 1e3).toPrecision(3)} kB` : `${plain(value / 1e6)} MB`;
-}
-
-/** Three significant digits, never in exponential form. */
-function plain(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en-US");
-}
-
-function ratioText(ratio: number): string {
-  return ratio < 0.01 ? `1 / ${count(Math.round(1 / ratio))}` : plain(ratio);
-}
-
-function amount(unit: Unit, value: number): string {
-  switch (unit) {
-    case "s":
-      return seconds(value);
-    case "bytes":
-      return bytes(value);
-    case "gas":
-    case "constraints":
-      return count(value);
-  }
 }

@@ -1,5 +1,6 @@
 // What a run of the bench measures, as it is written to bench/results.json, and the issue's bars over it. Pure: nothing is
 // timed, read or printed here.
+import type { ProverResults } from "./provers/results.ts";
 
 /** Seconds over all samples. */
 export interface Spread {
@@ -50,14 +51,20 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-export interface Results {
+/** What was measured, when and where. */
+export interface Stamp {
   readonly commit: string;
   readonly date: string;
   readonly machine: Machine;
   /** One-minute load averages. */
   readonly load: { readonly before: number; readonly after: number };
   readonly runs: number;
+}
+
+/** The stamp is the networks'; the provers have their own, since either part can be run without the other. */
+export interface Results extends Stamp {
   readonly networks: readonly NetworkResults[];
+  readonly provers?: ProverResults;
   readonly bars: readonly Bar[];
 }
 
@@ -70,15 +77,16 @@ export type Verdict = "met" | "missed" | "not measured";
 export interface Bar {
   readonly what: string;
   readonly unit: Unit;
-  /** At most this. */
+  /** At most this, or at least. */
   readonly limit: number;
+  readonly atLeast?: true;
   readonly measured: number | null;
   readonly verdict: Verdict;
   /** As of the phase that was measured. */
   readonly others?: number;
 }
 
-export type Unit = "s" | "bytes" | "gas" | "constraints";
+export type Unit = "s" | "bytes" | "gas" | "constraints" | "times";
 
 export function spreadOf(samples: readonly number[]): Spread {
   const sorted = samples.toSorted((a, b) => a - b);
@@ -93,53 +101,27 @@ export function measured(outcome: Outcome | undefined): Measured | undefined {
   return outcome !== undefined && "seconds" in outcome ? outcome : undefined;
 }
 
-interface Rule {
-  readonly what: string;
-  readonly network: string;
-  readonly phase: string;
-  readonly unit: Unit;
-  readonly limit: number;
-  readonly of: (phase: Measured) => number | null | undefined;
-}
-
-const median =
-  (name: string) =>
-  ({ seconds }: Measured) =>
-    seconds[name]?.median;
 /** Of both processes, as if they reached their peaks at once. */
 export function peakBytes({ own, child }: Peak): number | null {
   return child === null ? null : own + child;
 }
 
-const peak = ({ peak }: Measured) => peakBytes(peak);
-const ownConstraints = ({ figures }: Measured) =>
-  figures["constraints"] === undefined ? undefined : figures["constraints"] - (figures["claimConstraints"] as number);
-
-const [MLP, LENET, CIFAR] = ["mlp-784-128-10", "lenet-5", "cifar-cnn"];
-
-/** Sections 4, 5, 6 and 9 of the issue. Times are medians; a gigabyte is 10^9 bytes. */
-const RULES: readonly Rule[] = [
-  { what: "784-128-10: proof, snarkjs, warm", network: MLP, phase: "prove", unit: "s", limit: 0.6, of: median("warm") },
-  { what: "LeNet-5: proof, snarkjs, warm", network: LENET, phase: "prove", unit: "s", limit: 9, of: median("warm") },
-  { what: "784-128-10: peak memory of a proof", network: MLP, phase: "prove", unit: "bytes", limit: 1e9, of: peak },
-  { what: "LeNet-5: peak memory of a proof", network: LENET, phase: "prove", unit: "bytes", limit: 1e9, of: peak },
-  { what: "784-128-10: constraints without the claim", network: MLP, phase: "circuit", unit: "constraints", limit: 10_700, of: ownConstraints }, // prettier-ignore
-  { what: "LeNet-5: constraints without the claim", network: LENET, phase: "circuit", unit: "constraints", limit: 162_500, of: ownConstraints }, // prettier-ignore
-  { what: "LeNet-5: circuit, cold", network: LENET, phase: "circuit", unit: "s", limit: 1, of: median("cold") },
-  { what: "LeNet-5: witness, warm", network: LENET, phase: "witness", unit: "s", limit: 0.1, of: median("warm") },
-  { what: "784-128-10: development key", network: MLP, phase: "key", unit: "s", limit: 4, of: median("make") },
-  { what: "LeNet-5: development key", network: LENET, phase: "key", unit: "s", limit: 40, of: median("make") },
-  { what: "CIFAR-size CNN: circuit, cold", network: CIFAR, phase: "circuit", unit: "s", limit: 10, of: median("cold") },
-  { what: "CIFAR-size CNN: peak memory of the build", network: CIFAR, phase: "circuit", unit: "bytes", limit: 1e9, of: peak }, // prettier-ignore
-  { what: "digits-cnn: gas of fulfil", network: "digits-cnn", phase: "gas", unit: "gas", limit: 330_000, of: ({ figures }) => figures["fulfil"] }, // prettier-ignore
-];
-
-export function barsOf(networks: readonly NetworkResults[]): Bar[] {
-  return RULES.map(({ what, network, phase, unit, limit, of }) => {
-    const outcome = measured(networks.find(({ name }) => name === network)?.phases[phase]);
-    const value = (outcome && of(outcome)) ?? null;
-    const verdict = value === null ? "not measured" : value <= limit ? "met" : "missed";
-    const others = outcome?.others;
-    return { what, unit, limit, measured: value, verdict, ...(others === undefined ? {} : { others }) };
-  });
+/** Met at its limit. */
+export function judge(
+  { what, unit, limit, atLeast }: Pick<Bar, "what" | "unit" | "limit" | "atLeast">,
+  found: number | null | undefined,
+  others: number | undefined,
+): Bar {
+  const measured = found ?? null;
+  const met = measured !== null && (atLeast === true ? measured >= limit : measured <= limit);
+  const verdict = measured === null ? "not measured" : met ? "met" : "missed";
+  return {
+    what,
+    unit,
+    limit,
+    ...(atLeast === undefined ? {} : { atLeast }),
+    measured,
+    verdict,
+    ...(others === undefined ? {} : { others }),
+  };
 }

@@ -2,8 +2,16 @@
 // themselves are no matter for a test.
 import { expect } from "chai";
 import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { domainOf } from "../../node/circuit/build.ts";
+import { readR1cs, readWtns, rowsOf } from "../../node/circuit/r1cs.ts";
+import { reduce } from "../../node/core/field.ts";
+import { barsOf } from "../../scripts/bench/bars.ts";
+import type { Race } from "../../scripts/bench/provers/results.ts";
+import { writeSynthetic } from "../../scripts/bench/provers/synthetic.ts";
 import { page } from "../../scripts/bench/report.ts";
-import { barsOf, type Measured, type NetworkResults, type Results, spreadOf } from "../../scripts/bench/results.ts";
+import { type Measured, type NetworkResults, type Results, spreadOf } from "../../scripts/bench/results.ts";
 
 function network(name: string, phases: NetworkResults["phases"]): NetworkResults {
   return { name, title: name, phases, baselines: { reason: "made up" } };
@@ -11,6 +19,18 @@ function network(name: string, phases: NetworkResults["phases"]): NetworkResults
 
 function proof(warm: number, child: number | null = 0): Measured {
   return { seconds: { warm: spreadOf([warm]) }, figures: {}, peak: { own: 1e8, child } };
+}
+
+function made(networks: readonly NetworkResults[]): Results {
+  return {
+    commit: "0",
+    date: "2026-01-01T00:00:00.000Z",
+    machine: { cpu: "c", cores: 2, memoryBytes: 1e9, system: "s", node: "n", versions: {} },
+    load: { before: 0, after: 0 },
+    runs: 1,
+    networks,
+    bars: barsOf(networks),
+  };
 }
 
 function verdict(what: string, ...networks: readonly NetworkResults[]): string | undefined {
@@ -50,22 +70,91 @@ describe("bench", () => {
 
   it("shows on its page a miss as a miss, and what was not measured with the reason", () => {
     const networks = [network("mlp-784-128-10", { prove: proof(0.7), verify: { reason: "it crashed" } })];
-    const results: Results = {
-      commit: "0",
-      date: "2026-01-01T00:00:00.000Z",
-      machine: { cpu: "c", cores: 2, memoryBytes: 1e9, system: "s", node: "n", versions: {} },
-      load: { before: 0, after: 0 },
-      runs: 1,
-      networks,
-      bars: barsOf(networks),
-    };
+    const results = made(networks);
     expect(page(results)).to.include("| 784-128-10: proof, snarkjs, warm | 600 ms | 700 ms | **missed** | - |");
     expect(page(results)).to.include("- mlp-784-128-10, verify: not measured, it crashed");
   });
 
+  describe("race of provers", () => {
+    const proving = (wall: number, bytes = 1e8) => ({
+      wall: spreadOf([wall]),
+      cpu: spreadOf([2 * wall]),
+      peak: { own: bytes, child: 0 },
+    });
+    const race = (name: string, provers: Race["provers"]): Race => ({ name, title: name, figures: {}, provers });
+    const verdictOf = (what: string, found: Race): string | undefined =>
+      barsOf([], [found]).find((bar) => bar.what === what)?.verdict;
+
+    it("calls a bar on speed met at its least, missed just below it, and not measured when either prover failed", () => {
+      const what = "2^16: times as fast as snarkjs, warm";
+      const against = (snarkjs: number): Race =>
+        race("2^16", {
+          wasm: { warm: proving(0.5), phases: {} },
+          snarkjs: { warm: proving(snarkjs), phases: {} },
+        });
+      expect(verdictOf(what, against(2.5))).to.equal("met");
+      expect(verdictOf(what, against(2.499))).to.equal("missed");
+      const failed = race("2^16", { wasm: { reason: "it died" }, snarkjs: { warm: proving(2.5), phases: {} } });
+      expect(verdictOf(what, failed)).to.equal("not measured");
+      expect(page({ ...made([]), provers: { ...made([]), races: [failed] } })).to.include(
+        "- 2^16, Glassbox (WebAssembly): not measured, it died",
+      );
+    });
+
+    it("holds our time against rapidsnark's, and not the other way about", () => {
+      const what = "2^18: time over rapidsnark's, warm";
+      const against = (ours: number): Race =>
+        race("2^18", { wasm: { warm: proving(ours), phases: {} }, rapidsnark: { warm: proving(1), phases: {} } });
+      expect(verdictOf(what, against(1.15))).to.equal("met");
+      expect(verdictOf(what, against(1.16))).to.equal("missed");
+    });
+
+    it("takes the larger peak of warm and fresh processes", () => {
+      const what = "2^18: peak memory of a proof";
+      const of = (warm: number, fresh: number): Race =>
+        race("2^18", { wasm: { warm: proving(1, warm), oneShot: proving(1, fresh), phases: {} } });
+      expect(verdictOf(what, of(6e8, 5e8))).to.equal("met");
+      expect(verdictOf(what, of(6e8 + 1, 5e8))).to.equal("missed");
+      expect(verdictOf(what, of(5e8, 6e8 + 1))).to.equal("missed");
+    });
+
+    it("makes a circuit that fills its domain, the same each time, whose witness meets every row and no other does", () => {
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-synthetic-"));
+      try {
+        const [r1cs, wtns] = [path.join(folder, "c.r1cs"), path.join(folder, "w.wtns")];
+        const { rows, wires } = writeSynthetic(8, r1cs, wtns);
+        const bytes = fs.readFileSync(r1cs);
+        const circuit = readR1cs(bytes);
+        expect([circuit.rows, circuit.wires, circuit.publicInputs]).to.deep.equal([rows, wires, 3]);
+        expect(domainOf(rows)).to.equal(256);
+        const values = readWtns(fs.readFileSync(wtns)).map(BigInt);
+        const broken = (witness: readonly bigint[]): number =>
+          [...rowsOf(circuit)].filter((row) => {
+            const [a, b, c] = row.map(({ wires, factors }) =>
+              wires.reduce((sum, wire, k) => sum + BigInt(factors[k] ?? 0) * (witness[wire] ?? 0n), 0n),
+            ) as [bigint, bigint, bigint];
+            return reduce(a * b - c) !== 0n;
+          }).length;
+        expect(broken(values)).to.equal(0);
+        for (let wire = 1; wire < wires; wire++) {
+          const other = values.map((value, i) => (i === wire ? value + 1n : value));
+          expect(broken(other), `wire ${wire}`).to.be.at.least(1);
+        }
+        const small = values.slice(1).filter((value) => value < 1n << 200n);
+        expect(small).to.deep.equal([]);
+        writeSynthetic(8, r1cs, wtns);
+        expect(fs.readFileSync(r1cs).equals(bytes)).to.equal(true);
+        writeSynthetic(8, r1cs, wtns, "another seed");
+        expect(fs.readFileSync(r1cs).equals(bytes)).to.equal(false);
+      } finally {
+        fs.rmSync(folder, { recursive: true });
+      }
+    });
+  });
+
   it("has in git the page of the results in git, with every bar judged anew", () => {
     const results = JSON.parse(fs.readFileSync("bench/results.json", "utf8")) as Results;
-    expect(results.bars).to.deep.equal(barsOf(results.networks));
+    expect(results.bars).to.deep.equal(barsOf(results.networks, results.provers?.races));
     expect(fs.readFileSync("bench/README.md", "utf8")).to.equal(page(results));
   });
 });

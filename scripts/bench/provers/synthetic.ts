@@ -91,6 +91,6 @@ function factors(seed: string): () => number {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    return (state & 0xffff) || 1;
+    return state & 0xffff || 1;
   };
 }
