@@ -72,7 +72,7 @@ export function loadBases(arena: Arena, group: Group, count: number, chunks: Ite
   // Gives back what infinite points would have taken.
   const indices = Math.ceil((at + size * finite) / 64) * 64;
   if (finite < count) {
-    arena.bytes(0, indices + 4 * finite).copyWithin(indices, places, places + 4 * finite);
+    arena.bytes(0, places + 4 * finite).copyWithin(indices, places);
     arena.rewind(Math.ceil((indices + 4 * finite) / 64) * 64);
   }
   return { group, count, finite, at, indices: finite < count ? indices : places };
