@@ -141,7 +141,7 @@ export function cut({ windows, costs }: Plan, parts: number): number[] {
     sum += costs[w] as number;
     const left = windows - w - 1;
     const missing = parts - bounds.length;
-    if (missing > 0 && left > 0 && (sum >= (total * bounds.length) / parts || left === missing)) bounds.push(w + 1);
+    if (missing > 0 && left > 0 && (sum >= (total * bounds.length) / parts || left <= missing)) bounds.push(w + 1);
   }
   bounds.push(windows);
   return bounds;
