@@ -1,5 +1,7 @@
 // The WebAssembly module: compiled once, an instance with its own memory per thread. The types of what index.ts in kernel/
 // exports, and a stack of memory for each instance's owner. Knows nothing of proofs.
+import type * as NodeFiles from "node:fs/promises";
+import type * as NodeV8 from "node:v8";
 import { NodeError } from "../core/errors.ts";
 import { builtin } from "./threads.ts";
 
@@ -42,7 +44,15 @@ export interface Kernel {
   sort(order: Pointer, values: Pointer, bit: number, width: number, counts: Pointer, sorted: Pointer): number;
   slotBytes(): number;
   sumBuckets(
-    ...args: [group: number, points: Pointer, sorted: Pointer, counts: Pointer, n: number, sums: Pointer, slots: Pointer]
+    ...args: [
+      group: number,
+      points: Pointer,
+      sorted: Pointer,
+      counts: Pointer,
+      n: number,
+      sums: Pointer,
+      slots: Pointer,
+    ]
   ): void;
   fold(group: number, sums: Pointer, widths: Pointer, windows: number): void;
   gather(group: number, sums: Pointer, widths: Pointer, windows: number, points: Pointer): void;
@@ -57,18 +67,26 @@ export interface Kernel {
   sortTerms(unsorted: Pointer, count: number, terms: Pointer): void;
   convertCoefficients(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
   unpackValues(from: Pointer, count: number, to: Pointer): number;
-  rows(starts: Pointer, terms: Pointer, values: Pointer, witness: Pointer, count: number, r: Pointer): void;
-  times(a: Pointer, b: Pointer, count: number): void;
+  rows(starts: Pointer, terms: Pointer, coefficients: Pointer, witness: Pointer, count: number, r: Pointer): void;
+  products(
+    startsOfA: Pointer,
+    startsOfB: Pointer,
+    terms: Pointer,
+    coefficients: Pointer,
+    witness: Pointer,
+    count: number,
+    r: Pointer,
+  ): void;
   join(a: Pointer, b: Pointer, c: Pointer, factor: Pointer, count: number, to: Pointer): void;
 }
 
 /** Reads and compiles kernel.wasm, which lies beside this file. @throws NodeError "unsupported" if the engine lacks a part */
 export async function compile(): Promise<WebAssembly.Module> {
   const file = new URL("./kernel.wasm", import.meta.url);
-  const files = builtin<typeof import("node:fs/promises")>("node:fs/promises");
+  const files = builtin<typeof NodeFiles>("node:fs/promises");
   // Node 20 has relaxed SIMD behind this flag; later ones have it anyway, without the flag.
   if (globalThis.process?.versions?.node?.startsWith("20.")) {
-    builtin<typeof import("node:v8")>("node:v8")?.setFlagsFromString("--experimental-wasm-relaxed-simd");
+    builtin<typeof NodeV8>("node:v8")?.setFlagsFromString("--experimental-wasm-relaxed-simd");
   }
   let bytes: BufferSource;
   try {

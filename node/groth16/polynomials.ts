@@ -201,28 +201,16 @@ export function coset(arena: Arena, domain: Domain, terms: Terms, witness: Point
   const { kernel } = arena;
   const pairs = domain.size / 2;
   const result = arena.alloc(cosetBytes(domain));
-  const before = arena.mark();
-  const second = arena.alloc(CHUNK * PAIR);
-  const rows = (matrix: 0 | 1, from: number, count: number, to: Pointer): void =>
-    kernel.rows(
-      terms.starts + 4 * (matrix * domain.size + 2 * from),
-      terms.terms,
-      terms.coefficients,
-      witness,
-      count,
-      to,
-    );
+  const startsOf = (matrix: 0 | 1, pair: number): Pointer => terms.starts + 4 * (matrix * domain.size + 2 * pair);
   for (let done = 0; done < pairs; done += CHUNK) {
-    const count = Math.min(CHUNK, pairs - done);
-    const to = result + done * PAIR;
-    rows(which === "b" ? 1 : 0, done, count, to);
-    if (which !== "c") continue;
-    rows(1, done, count, second);
-    kernel.times(second, to, count);
+    const [to, count] = [result + PAIR * done, Math.min(CHUNK, pairs - done)];
+    const common = [terms.terms, terms.coefficients, witness, count, to] as const;
+    if (which === "c") kernel.products(startsOf(0, done), startsOf(1, done), ...common);
+    else kernel.rows(startsOf(which === "a" ? 0 : 1, done), ...common);
   }
+  // The only pair of a domain of two is transformed with a second one.
   if (pairs === 1) arena.bytes(result + PAIR, PAIR).fill(0);
   kernel.coset(result, pairs, domain.inverse, domain.forward);
-  arena.rewind(before);
   return result;
 }
 

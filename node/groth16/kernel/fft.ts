@@ -166,11 +166,16 @@ function block(at: usize, pairs: usize, k: usize): void {
   for (let j: usize = 0; j < part; j += chunk) merge(at + j * PAIR, quarter, chunk, t + j * PAIR, u + j * PAIR);
 }
 
-/** One stage alone, where the number of stages is odd: block 0 in two, where the twiddle is 1. Elements are reduced. */
+/** One stage alone, where their number is odd: block 0 in two, where the twiddle is 1. */
 export function halve(x: usize, half: usize, count: usize): void {
-  for (const end = x + count * PAIR; x < end; x += PAIR) butterfly(x, x + half);
+  for (const end = x + count * PAIR; x < end; x += PAIR) {
+    reduce(FR, x);
+    reduce(FR, x + half);
+    butterfly(x, x + half);
+  }
 }
 
+/** And back: block 0 from its two halves. */
 export function double(x: usize, half: usize, count: usize, t: usize): void {
   for (const end = x + count * PAIR; x < end; x += PAIR, t += PAIR) {
     reduce(FR, x);
@@ -184,8 +189,8 @@ export function reduceAll(x: usize, count: usize): void {
 }
 
 /**
- * In place: n/2 = `pairs` reduced pairs (for n = 2 with a second pair of zeros behind). `inverseTable`, `forwardTable`: see
- * above. The result is reduced.
+ * In place: n/2 = `pairs` pairs, below 3 units and 3 p (for n = 2 with a second pair of zeros behind). `inverseTable` and
+ * `forwardTable`: see above. The result is reduced.
  */
 export function coset(at: usize, pairs: usize, inverseTable: usize, forwardTable: usize): void {
   inverse = inverseTable;

@@ -3,7 +3,7 @@ export { mul, sqr, mulAdd } from "./product";
 export { FP, FR, add, sub, neg, reduce, isZero, inverse, unpack, pack } from "./field";
 export { coset, double, halve, merge, reduceAll, scale, split, splitFirst } from "./fft";
 export {
-  coefficientCount, convertCoefficients, growTerms, join, openTerms, readTerms, row, rows, sortTerms, times, unpackValues,
+  coefficientCount, convertCoefficients, growTerms, group, join, openTerms, products, readTerms, rows, sortTerms, unpackValues,
 } from "./qap";
 export { mul2, sqr2, inverse2 } from "./fp2";
 export { forget, histogram, prepare, reaching, slotBytes, sort } from "./msm";
