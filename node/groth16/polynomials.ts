@@ -2,7 +2,7 @@
 // kernel instance. Every function works in the caller's Arena: results lie at its top, so that mark and rewind free them.
 // The arithmetic, and the factors that coefficients carry, are in kernel/qap.ts and kernel/fft.ts.
 import { NodeError } from "../core/errors.ts";
-import { R, reduce } from "../core/field.ts";
+import { inverse as invert, power as raise, R, reduce } from "../core/field.ts";
 import { TERM_BYTES, VALUE_BYTES } from "./key.ts";
 import type { Polynomial } from "./messages.ts";
 import type { Arena, Pointer } from "./module.ts";
@@ -18,7 +18,7 @@ const PIECE = 4096;
 
 /** Of 2^28 elements, the largest there is: snarkjs' roots of unity are its powers, Fr.w[k] = ROOT^(2^(28-k)). */
 const TWO_ADICITY = 28;
-const ROOT = power(5n, (R - 1n) >> BigInt(TWO_ADICITY));
+const ROOT = raise(5n, (R - 1n) >> BigInt(TWO_ADICITY));
 /** A square root of two. */
 const ROOT_OF_TWO = 6265726278199534483148339147879825670854228981575640389718095647651409606938n;
 
@@ -155,7 +155,7 @@ export function termsLoader(
       const scale = arena.alloc(PAIR);
       const converted = arena.alloc(SINGLE * distinct);
       // From v 2^512 mod R to v s 2^255, with s^2 = 2^255 / n^2; the product takes off 2^255.
-      putPlain(arena, scale, (ROOT_OF_TWO * power2(125 - domain.power)) % R);
+      putPlain(arena, scale, (ROOT_OF_TWO * (1n << BigInt(125 - domain.power))) % R);
       for (let done = 0; done < distinct; done += PIECE) {
         const part = Math.min(PIECE, distinct - done);
         kernel.convertCoefficients(coefficients + done * VALUE_BYTES, part, scale, converted + done * SINGLE);
@@ -246,21 +246,5 @@ function putPlain({ kernel }: Arena, at: Pointer, first: bigint, second: bigint 
 
 /** A root of unity of order 2^k, snarkjs' Fr.w[k]. */
 function rootOf(k: number): bigint {
-  return power(ROOT, 1n << BigInt(TWO_ADICITY - k));
-}
-
-function invert(value: bigint): bigint {
-  return power(value, R - 2n);
-}
-
-function power2(exponent: number): bigint {
-  return 1n << BigInt(exponent);
-}
-
-function power(base: bigint, exponent: bigint): bigint {
-  let result = 1n;
-  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = (square * square) % R) {
-    if (rest & 1n) result = (result * square) % R;
-  }
-  return result;
+  return raise(ROOT, 1n << BigInt(TWO_ADICITY - k));
 }

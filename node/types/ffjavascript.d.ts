@@ -56,6 +56,10 @@ declare module "ffjavascript" {
     readonly one: Uint8Array;
     e(value: bigint | number): Uint8Array;
     toObject(a: Uint8Array): bigint;
+    fft(values: Uint8Array): Promise<Uint8Array>;
+    ifft(values: Uint8Array): Promise<Uint8Array>;
+    /** Element i times first * step^i. */
+    batchApplyKey(values: Uint8Array, first: Uint8Array, step: Uint8Array): Promise<Uint8Array>;
   }
 
   export interface Group {
