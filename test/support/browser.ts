@@ -23,11 +23,17 @@ interface Playwright {
 }
 
 interface PackedChromium {
-  readonly default: { readonly args: readonly string[]; executablePath(): Promise<string> };
+  readonly default: { executablePath(): Promise<string> };
 }
 
-const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
-const QUIETER = ["--disable-component-update", "--disable-sync"];
+/** For containers, and without what Chromium does of its own accord. The packed one's own flags would weaken isolation. */
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+].concat(["--disable-component-update", "--disable-sync"]);
 
 /** @returns why there is none, where it cannot be had; CHROMIUM may name a binary */
 export async function openBrowser(): Promise<Browser | string> {
@@ -36,12 +42,9 @@ export async function openBrowser(): Promise<Browser | string> {
   try {
     const { chromium } = (await load("playwright-core")) as Playwright;
     const own = process.env["CHROMIUM"];
-    if (own !== undefined) return await chromium.launch({ executablePath: own, args: [...QUIET, ...QUIETER] });
+    if (own !== undefined) return await chromium.launch({ executablePath: own, args: FLAGS });
     const { default: packed } = (await load("@sparticuz/chromium")) as PackedChromium;
-    return await chromium.launch({
-      executablePath: await packed.executablePath(),
-      args: [...packed.args, ...QUIET, ...QUIETER],
-    });
+    return await chromium.launch({ executablePath: await packed.executablePath(), args: FLAGS });
   } catch (cause) {
     return `no Chromium here: ${String(cause).split("\n")[0] ?? ""}`;
   }
@@ -92,6 +95,11 @@ export async function serve(
   return {
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        // The browser keeps some open for later.
+        server.closeAllConnections();
+      }),
   };
 }
