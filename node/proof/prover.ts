@@ -4,8 +4,9 @@ import { statSync } from "node:fs";
 import type { Proof, Signals, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
+import { takeTurns } from "../core/turns.ts";
 import { runRapidsnark } from "./rapidsnark.ts";
-import { openSnarkjs, queue } from "./snarkjs.ts";
+import { openSnarkjs } from "./snarkjs.ts";
 import { verifyProof } from "./verify.ts";
 import { proofFromSnarkjs, readVerifyingKey, signalsFromSnarkjs } from "./vkey.ts";
 
@@ -69,7 +70,7 @@ export function snarkjsProver(): Prover {
 
 export function rapidsnarkProver(binary: string): Prover {
   const closing = new AbortController();
-  const turns = queue();
+  const turns = takeTurns();
   const keyOf = keyReader();
   let last: Promise<unknown> = Promise.resolve();
   return {

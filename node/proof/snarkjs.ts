@@ -2,8 +2,9 @@
 // kept out of ours. Requests travel over the process's own pipe, never through argv, log or disk, and the child gets no
 // environment but what it needs.
 import { type ChildProcess, fork } from "node:child_process";
-import { NodeError, throwIfAborted } from "../core/errors.ts";
+import { NodeError } from "../core/errors.ts";
 import type { LongCall, OnProgress } from "../core/ports.ts";
+import { takeTurns } from "../core/turns.ts";
 
 export type Request =
   | { readonly act: "prove"; readonly zkey: string; readonly wtns: Uint8Array | string }
@@ -55,7 +56,7 @@ const STDERR_KEPT = 2000;
 export function openSnarkjs(): Snarkjs {
   let child: ChildProcess | undefined;
   const closing = new AbortController();
-  const turns = queue();
+  const turns = takeTurns();
 
   const start = (): ChildProcess => {
     const passed = PASSED_ON.flatMap((name): (readonly [string, string | undefined])[] =>
@@ -128,33 +129,4 @@ function converse(
     signal.addEventListener("abort", kill, { once: true });
     child.send(request);
   });
-}
-
-/** Runs calls one after another; a call that is aborted while it waits leaves at once. */
-export function queue(): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return async (signal, work) => {
-    const before = last;
-    const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
-    last = before.then(() => mine);
-    try {
-      await waitFor(before, signal);
-      throwIfAborted(signal);
-      return await work();
-    } finally {
-      leave();
-    }
-  };
-}
-
-async function waitFor(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  const stop = (): void => resolve();
-  if (signal.aborted) return;
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
