@@ -247,6 +247,13 @@ describe("the prover's quotient", function () {
       expect(scalarsOf(power, many, values).equals(byDefinition(power, many, values))).to.equal(true);
       const meeting: bigint[] = [];
       for (let x = 1n; meeting.length < 80; x++) if ((hash(x) & 0xfffn) === 77n) meeting.push(x);
+      // And some that meet, and differ in one of their words only.
+      for (const [word, slot] of [0n, 1n, 2n, 3n].map((k) => [1n << (64n * k), hash(0n) & 0xfffn] as const)) {
+        let x = word;
+        while ((hash(x) & 0xfffn) !== slot) x += word;
+        meeting.push(x);
+      }
+      meeting.push(0n);
       const clash = [...meeting, ...meeting].map((coefficient, i) => ({
         matrix: i & 1,
         row: whole(8),
@@ -256,12 +263,13 @@ describe("the prover's quotient", function () {
       expect(scalarsOf(power, clash, values).equals(byDefinition(power, clash, values))).to.equal(true);
     });
 
-    /** The loader's, of a number below 2^64. */
+    /** The loader's. */
     function hash(x: bigint): bigint {
-      const word = (value: bigint): bigint => BigInt.asUintN(64, value);
-      const by = 0x9e3779b97f4a7c15n;
-      let h = word(x * by);
-      for (let i = 0; i < 3; i++) h = word(word((h << 29n) | (h >> 35n)) * by);
+      let h = 0n;
+      for (let i = 0n; i < 4n; i++) {
+        const turned = BigInt.asUintN(64, (h << 29n) | (h >> 35n));
+        h = BigInt.asUintN(64, (turned ^ BigInt.asUintN(64, x >> (64n * i))) * 0x9e3779b97f4a7c15n);
+      }
       return h >> 32n;
     }
 
