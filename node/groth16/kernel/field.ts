@@ -71,7 +71,7 @@ export const FR: usize = memory.data<f64>(
   ],
   16,
 );
-const TOP: usize = 176;
+export const TOP: usize = 176;
 /** Offsets, in bytes, of pairs that are constants: 1, and what to multiply by on the way in and out. */
 export const ONE: usize = 192;
 export const FROM_MONTGOMERY: usize = 272;

@@ -5,9 +5,8 @@
 // every sum is right. Both lanes hold the same. Everything is reduced after each step, which keeps all bounds trivially.
 
 import { FP, ONE, copy } from "./field";
-import {
-  invert, isInfinite, loadX, loadY, minus, plus, setInfinite, settle, size, square, storePoints, times, zeros,
-} from "./curve";
+import { invert, plus, settle, settleMinus, square, times, zeros } from "./curve";
+import { isInfinite, loadX, loadY, setInfinite, size, storePoints } from "./layout";
 
 const x: usize = memory.data(160, 16);
 const y: usize = memory.data(160, 16);
@@ -23,13 +22,13 @@ const t: usize = memory.data(160, 16);
 let infinite: bool = true;
 
 // @ts-ignore: decorator
-@inline function product<G>(a: usize, b: usize, r: usize): void { times<G>(a, b, r); settle<G>(r); }
+@inline function product<G>(a: usize, b: usize, r: usize): void { times<G>(a, b, r); settle<G>(r, r); }
 // @ts-ignore: decorator
-@inline function squared<G>(a: usize, r: usize): void { square<G>(a, r); settle<G>(r); }
+@inline function squared<G>(a: usize, r: usize): void { square<G>(a, r); settle<G>(r, r); }
 // @ts-ignore: decorator
-@inline function difference<G>(a: usize, b: usize, r: usize): void { minus<G>(a, b, r); settle<G>(r); }
+@inline function difference<G>(a: usize, b: usize, r: usize): void { settleMinus<G>(a, b, r); }
 // @ts-ignore: decorator
-@inline function sum<G>(a: usize, b: usize, r: usize): void { plus<G>(a, b, r); settle<G>(r); }
+@inline function sum<G>(a: usize, b: usize, r: usize): void { plus<G>(a, b, r); settle<G>(r, r); }
 
 function twice<G>(): void {
   if (infinite) return;
@@ -100,7 +99,7 @@ export function horner<G>(points: usize, count: u32, doubling: bool, result: usi
     return;
   }
   invert<G>(zzz, u);
-  settle<G>(u);
+  settle<G>(u, u);
   product<G>(u, zz, v);
   squared<G>(v, v);
   product<G>(x, v, x);

@@ -13,7 +13,7 @@
 //
 // What is left is one point for each bit of the scalars; see horner.ts.
 
-import { copyPoint, isInfinite, setInfinite, size } from "./curve";
+import { copyPoint, isInfinite, setInfinite, size } from "./layout";
 import { flush, queue } from "./batch";
 
 /** First additions in a turn of step 3: few enough for the processor's cache, enough for full batches. */
@@ -189,6 +189,7 @@ export function forget(): void {
 }
 
 // Step 3. Buckets are taken until their first additions fill SLOTS. Then a bucket is a segment of `work`, which holds pointers to points: given ones, or sums in slots.
+let touched: u64 = 0;
 const work: usize = memory.data(4 * (3 * (1 << 14) + 2), 16);
 /** First pointer, number of pointers, where the sum goes. */
 const segments: usize = memory.data(12 << 14, 16);
@@ -271,6 +272,7 @@ function addPairs<G>(count: usize): usize {
     const start = load<usize>(segment), n = load<usize>(segment, 4), to = load<usize>(segment, 8);
     if (n == 2) {
       const a = load<usize>(start), b = load<usize>(start, 4);
+      touched ^= load<u64>((a & ~1) + size<G>() - 8) ^ load<u64>((b & ~1) + size<G>() - 8);
       if (isInfinite(a & ~1)) copyPoint<G>(b, to);
       else if (isInfinite(b & ~1)) copyPoint<G>(a, to);
       else queue<G>(a, b, to);
@@ -293,6 +295,7 @@ function addPairs<G>(count: usize): usize {
 /** Where a + b will be: in the slot of one of them, if it is in one. */
 // @ts-ignore: decorator
 @inline function sum<G>(a: usize, b: usize): usize {
+  touched ^= load<u64>((a & ~1) + size<G>() - 8) ^ load<u64>((b & ~1) + size<G>() - 8);
   if (isInfinite(a & ~1)) return b;
   if (isInfinite(b & ~1)) return a;
   let to: usize;

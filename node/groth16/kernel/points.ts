@@ -3,10 +3,11 @@
 import * as batch from "./batch";
 import * as curve from "./curve";
 import { horner as hornerOf } from "./horner";
+import * as layout from "./layout";
 import * as msm from "./msm";
 
-type G1 = curve.G1;
-type G2 = curve.G2;
+type G1 = layout.G1;
+type G2 = layout.G2;
 
 export function readPoints(group: u32, bytes: usize, count: u32, from: u32, points: usize, indices: usize): u32 {
   return group == 1
@@ -20,12 +21,12 @@ export function writePoints(group: u32, points: usize, count: u32, bytes: usize)
 }
 
 export function copyPoint(group: u32, from: usize, to: usize): void {
-  if (group == 1) curve.copyPoint<G1>(from, to);
-  else curve.copyPoint<G2>(from, to);
+  if (group == 1) layout.copyPoint<G1>(from, to);
+  else layout.copyPoint<G2>(from, to);
 }
 
 export function setInfinite(point: usize): void {
-  curve.setInfinite(point);
+  layout.setInfinite(point);
 }
 
 export function addLater(group: u32, a: usize, b: usize, to: usize): void {
