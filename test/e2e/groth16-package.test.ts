@@ -14,24 +14,31 @@ interface Made {
   readonly publicSignals: readonly string[];
 }
 
+type Printed = Readonly<Record<(typeof MAKERS)[number], Made[]>> & {
+  readonly told: readonly { readonly what: string; readonly done: number; readonly total: number }[];
+};
+
 const SLOW = 120_000;
 
-/** Everything in all forms that a caller may give, warm and alone. Ends by itself. */
+/** Everything in all forms that a caller may give, warm and alone, at once and in turn. Ends by itself. */
 const PROVE = `
 import { readFileSync } from "node:fs";
 import { openProver, prove } from "glassbox/groth16";
 const made = { development: [], snarkjs: [] };
-made.development.push(await prove("development.zkey", "circuit.wtns"));
+const told = [];
+made.development.push(await prove("development.zkey", "circuit.wtns", { onProgress: (step) => told.push(step) }));
 const prover = openProver({ threads: 2 });
+const poor = openProver({ threads: 1, cacheBytes: 0 });
 const witness = readFileSync("circuit.wtns");
 for (const maker of ["development", "snarkjs"]) {
   const zkey = new Uint8Array(readFileSync(maker + ".zkey"));
-  made[maker].push(await prover.prove(maker + ".zkey", "circuit.wtns"));
-  made[maker].push(await prover.prove(zkey, witness));
-  made[maker].push(await prover.prove(new Blob([zkey]), new Blob([witness])));
+  const given = [[maker + ".zkey", "circuit.wtns"], [zkey, witness], [new Blob([zkey]), new Blob([witness])]];
+  made[maker].push(...(await Promise.all(given.map((pair) => prover.prove(...pair)))));
+  for (const pair of given) made[maker].push(await poor.prove(...pair));
 }
 await prover.close();
-console.log(JSON.stringify(made));
+await poor.close();
+console.log(JSON.stringify({ ...made, told }));
 `;
 
 /** What must not become a proof, and what is said. */
@@ -131,18 +138,24 @@ describe("glassbox/groth16 as a package", function () {
     expect(
       text.match(/new Worker\(\s*new URL\("\.\/worker\.js", import\.meta\.url\),\s*\{ type: "module"/g),
     ).to.have.length(1);
-    const files = [...text.matchAll(/new URL\((.*?), import\.meta\.url\)/gs)].map((found) => found[1] as string);
+    const files = [...text.matchAll(/new URL\(([^;]*?), import\.meta\.url\)/g)].map((found) => found[1] as string);
     expect(files.sort()).to.deep.equal(['"./kernel.wasm"', '"./worker.js"']);
   });
 
   for (const [version, binary] of nodes()) {
     it(`proves on Node ${version} with keys of both makers, and snarkjs believes no other signals`, async () => {
-      const made = JSON.parse(run(binary, "prove.js", PROVE)) as Record<(typeof MAKERS)[number], Made[]>;
-      expect(made.development).to.have.length(4);
-      expect(made.snarkjs).to.have.length(3);
+      const { told, ...made } = JSON.parse(run(binary, "prove.js", PROVE)) as Printed;
+      expect(made.development).to.have.length(7);
+      expect(made.snarkjs).to.have.length(6);
+      expect(told).to.have.length.above(4);
+      expect(told.map(({ done }) => done)).to.deep.equal(told.map((_, i) => i + 1));
+      for (const { what, done, total } of told) {
+        expect(what).to.be.a("string");
+        expect(done).to.be.at.most(total);
+      }
       for (const maker of MAKERS) for (const each of made[maker]) await judge(maker, each);
       const all = [...made.development, ...made.snarkjs];
-      expect(new Set(all.map(({ proof }) => JSON.stringify(proof))).size).to.equal(7);
+      expect(new Set(all.map(({ proof }) => JSON.stringify(proof))).size).to.equal(13);
       expect(new Set(all.map(({ publicSignals }) => publicSignals.join())).size).to.equal(1);
       expect(await here.verify("snarkjs", all[0]!.proof, all[0]!.publicSignals)).to.equal(false);
     });
