@@ -6,18 +6,10 @@ import { G1_BYTES, G2_BYTES, publicSignals, readKey, readWitness, TERM_BYTES, VA
 import type { Polynomial, Sum } from "./messages.ts";
 import { Arena, type Kernel, type Pointer } from "./module.ts";
 import { type Bases, histogram, loadBases, type Plan, POINT_BYTES, sums } from "./msm.ts";
-import {
-  coset,
-  cosetBytes,
-  type Domain,
-  join,
-  loadWitness,
-  openDomain,
-  type Terms,
-  termsLoader,
-} from "./polynomials.ts";
+import { coset, cosetBytes, type Domain, join, loadWitness, openDomain } from "./polynomials.ts";
 import type { Joined, KeyFacts, WitnessFacts } from "./prover.ts";
 import type { ByteSource } from "./source.ts";
+import { type Terms, termsLoader } from "./terms.ts";
 
 export interface Engine {
   key(source: ByteSource): KeyFacts;

@@ -57,7 +57,7 @@ export interface Kernel {
   fold(group: number, sums: Pointer, widths: Pointer, windows: number): void;
   gather(group: number, sums: Pointer, widths: Pointer, windows: number, points: Pointer): void;
   forget(): void;
-  // fft.ts and qap.ts, whose user is polynomials.ts.
+  // fft.ts, qap.ts and terms.ts, whose users are polynomials.ts and terms.ts.
   scale(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
   coset(at: Pointer, pairs: number, inverse: Pointer, forward: Pointer): void;
   openTerms(domain: number, wires: number, starts: Pointer, unsorted: Pointer): void;

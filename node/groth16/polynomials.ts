@@ -2,15 +2,13 @@
 // kernel instance. Every function works in the caller's Arena: results lie at its top, so that mark and rewind free them.
 // The arithmetic, and the factors that coefficients carry, are in kernel/qap.ts and kernel/fft.ts.
 import { NodeError } from "../core/errors.ts";
-import { inverse as invert, power as raise, R, reduce } from "../core/field.ts";
-import { TERM_BYTES, VALUE_BYTES } from "./key.ts";
+import { inverse as invert, power as raise, R } from "../core/field.ts";
+import { VALUE_BYTES } from "./key.ts";
 import type { Polynomial } from "./messages.ts";
 import type { Arena, Pointer } from "./module.ts";
+import { PAIR, putPair, SINGLE } from "./pair.ts";
+import type { Terms } from "./terms.ts";
 
-/** Of two field elements in the kernel's form. */
-const PAIR = 80;
-/** Of one element alone. */
-const SINGLE = 40;
 /** Pairs in one call: long loops are cut up, as V8 exchanges slow code for fast code only between calls. */
 const CHUNK = 512;
 /** Of a key's section or of a witness, in one call. */
@@ -19,8 +17,6 @@ const PIECE = 4096;
 /** Of 2^28 elements, the largest there is: snarkjs' roots of unity are its powers, Fr.w[k] = ROOT^(2^(28-k)). */
 const TWO_ADICITY = 28;
 const ROOT = raise(5n, (R - 1n) >> BigInt(TWO_ADICITY));
-/** A square root of two. */
-const ROOT_OF_TWO = 6265726278199534483148339147879825670854228981575640389718095647651409606938n;
 
 export interface Domain {
   readonly power: number;
@@ -30,25 +26,6 @@ export interface Domain {
   readonly forward: Pointer;
   /** A pair of constants: see join. */
   readonly factor: Pointer;
-}
-
-/** The rows of a key's matrices A and B. */
-export interface Terms {
-  readonly wires: number;
-  /** 2 n + 1 words: where each row of A, then each of B, begins. */
-  readonly starts: Pointer;
-  readonly terms: Pointer;
-  readonly coefficients: Pointer;
-}
-
-export interface TermsLoader {
-  /**
-   * The next terms of section 4 (without its count), in order; whole ones, any number.
-   * @throws NodeError "input" if a term names a matrix, row or signal that there is not, or there are too many
-   */
-  feed(piece: Uint8Array): void;
-  /** Takes back all memory but the result's. @throws NodeError "input" if there were too few */
-  finish(): Terms;
 }
 
 /**
@@ -94,78 +71,6 @@ function grow({ kernel }: Arena, from: Pointer, pairs: number, step: Pointer, to
   for (let done = 0; done < pairs; done += CHUNK) {
     kernel.scale(from + done * PAIR, Math.min(CHUNK, pairs - done), step, to + done * PAIR);
   }
-}
-
-/**
- * Takes the `count` terms of a key's section 4. Until `finish`, nobody else may allocate in `arena`, and no other loader be
- * open in its instance. In the end there are 8 bytes a term and 8 a row, and 40 for each distinct coefficient; on the way 12
- * more for each term and about 150 for each distinct coefficient.
- */
-export function termsLoader(
-  arena: Arena,
-  { domain, wires, count }: { readonly domain: Domain; readonly wires: number; readonly count: number },
-): TermsLoader {
-  const { kernel } = arena;
-  const { size } = domain;
-  const starts = arena.alloc(4 * (2 * size + 2));
-  const terms = arena.alloc(8 * count);
-  const end = arena.mark();
-  const unsorted = arena.alloc(12 * count);
-  const staging = arena.alloc(TERM_BYTES * PIECE);
-  let slots = 2048;
-  let coefficients = 0;
-  let taken = 0;
-
-  const enlarge = (): void => {
-    slots *= 2;
-    const table = arena.alloc(4 * slots);
-    coefficients = arena.alloc(16 * slots);
-    kernel.growTerms(table, slots, coefficients);
-  };
-  kernel.openTerms(size, wires, starts, unsorted);
-  enlarge();
-
-  return {
-    feed: (piece) => {
-      if (piece.length % TERM_BYTES !== 0)
-        throw new NodeError("internal", "a key's terms come in pieces of whole terms");
-      for (let at = 0; at < piece.length; at += TERM_BYTES * PIECE) {
-        const part = piece.subarray(at, at + TERM_BYTES * PIECE);
-        const inPart = part.length / TERM_BYTES;
-        if (taken + inPart > count) throw new NodeError("input", `the key has more than its ${count} terms`);
-        arena.bytes(staging, part.length).set(part);
-        for (let done = 0; done < inPart;) {
-          done += kernel.readTerms(staging + done * TERM_BYTES, inPart - done);
-          if (done === inPart) break;
-          if (kernel.coefficientCount() < slots / 2) {
-            throw new NodeError(
-              "input",
-              `the key's term ${taken + done} is for a matrix, row or signal that there is not`,
-            );
-          }
-          enlarge();
-        }
-        taken += inPart;
-      }
-    },
-    finish: () => {
-      if (taken !== count) throw new NodeError("input", `the key has ${taken} terms of ${count}`);
-      kernel.sortTerms(unsorted, count, terms);
-      const distinct = kernel.coefficientCount();
-      const scale = arena.alloc(PAIR);
-      const converted = arena.alloc(SINGLE * distinct);
-      // From v 2^512 mod R to v s 2^255, with s^2 = 2^255 / n^2; the product takes off 2^255.
-      putPlain(arena, scale, (ROOT_OF_TWO * (1n << BigInt(125 - domain.power))) % R);
-      for (let done = 0; done < distinct; done += PIECE) {
-        const part = Math.min(PIECE, distinct - done);
-        kernel.convertCoefficients(coefficients + done * VALUE_BYTES, part, scale, converted + done * SINGLE);
-      }
-      arena.rewind(end);
-      const kept = arena.alloc(SINGLE * distinct);
-      new Uint8Array(kernel.memory.buffer).copyWithin(kept, converted, converted + SINGLE * distinct);
-      return { wires, starts, terms, coefficients: kept };
-    },
-  };
 }
 
 /**
@@ -224,24 +129,6 @@ export function join(arena: Arena, domain: Domain, a: Pointer, b: Pointer, c: Po
     kernel.join(a + at, b + at, c + at, domain.factor, count, scalars + 2 * VALUE_BYTES * done);
   }
   return scalars;
-}
-
-/** Both values, in Montgomery form, as a pair; without a second value, the first in both lanes. */
-function putPair(arena: Arena, at: Pointer, first: bigint, second: bigint = first): void {
-  putPlain(arena, at, (first << 255n) % R, (second << 255n) % R);
-}
-
-function putPlain({ kernel }: Arena, at: Pointer, first: bigint, second: bigint = first): void {
-  const floats = new Float64Array(kernel.memory.buffer, at, 10);
-  [first, second].forEach((value, lane) => {
-    let rest = reduce(value);
-    if (rest > R / 2n) rest -= R;
-    for (let limb = 0; limb < 5; limb++) {
-      const digit = limb < 4 ? BigInt.asIntN(51, rest) : rest;
-      floats[2 * limb + lane] = Number(digit);
-      rest = (rest - digit) >> 51n;
-    }
-  });
 }
 
 /** A root of unity of order 2^k, snarkjs' Fr.w[k]. */

@@ -2,9 +2,8 @@
 export { mul, sqr, mulAdd } from "./product";
 export { FP, FR, add, sub, neg, reduce, isZero, inverse, unpack, pack } from "./field";
 export { coset, double, halve, merge, reduceAll, scale, split, splitFirst } from "./fft";
-export {
-  coefficientCount, convertCoefficients, growTerms, group, join, openTerms, products, readTerms, rows, sortTerms, unpackValues,
-} from "./qap";
+export { convertCoefficients, group, join, products, rows, unpackValues } from "./qap";
+export { coefficientCount, growTerms, openTerms, readTerms, sortTerms } from "./terms";
 export { mul2, sqr2, inverse2 } from "./fp2";
 export { forget, histogram, prepare, reaching, slotBytes, sort } from "./msm";
 export {
