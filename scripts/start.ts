@@ -227,7 +227,7 @@ async function main(): Promise<number> {
     closing.push(() => model.close());
     const index = Number(sample ?? randomInt(compiled.accuracy.samples));
     const { bytes: input, label } = await inputOf(model.input, `${test}#${index}`, (file) => file);
-    const sampleProver = openProver();
+    const sampleProver = await openProver();
     closing.push(() => sampleProver.close());
     const first = (await inputOf(model.input, `${calibration}#0`, (file) => file)).bytes;
     const registered = await registerModel(model, first, client, publisher, sampleProver, `file:${out}`, step);

@@ -86,7 +86,7 @@ export const FIELDS = {
   bumpSeconds: field("seconds", "Time without inclusion after which a transaction's fees are raised.", amount(1, 86_400, false), { fallback: 90 }), // prettier-ignore
   pollSeconds: field("seconds", "Pause between looks at the chain.", amount(0.05, 3600, false), { fallback: 4 }),
   maxRange: field("blocks", "Blocks per eth_getLogs at most; the node finds out by itself where a provider allows less.", count(1, 1_000_000), { fallback: 2000 }), // prettier-ignore
-  rapidsnark: field("path", "rapidsnark's `prover` binary. Without it snarkjs proves, in a child process.", text, { path: true, ...OPTIONAL }), // prettier-ignore
+  rapidsnark: field("path", "rapidsnark's `prover` binary. Without it the built-in prover proves, on threads of the node's own process.", text, { path: true, ...OPTIONAL }), // prettier-ignore
   image: field("text", "Digest of the container image that the node runs in, for its environment statement.", text, OPTIONAL), // prettier-ignore
   logLevel: field(LOG_LEVELS.join(" | "), "Least level that is logged, to stderr, as JSON lines.", z.enum(LOG_LEVELS), { fallback: "info" }), // prettier-ignore
 } as const satisfies Readonly<Record<string, Field<unknown>>>;

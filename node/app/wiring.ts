@@ -52,7 +52,7 @@ export async function wire(config: Config, packages: readonly Package[], options
     ...(signal === undefined ? {} : { signal }),
   });
   const funds = await checkFunds(client, signer.address, signal);
-  const prover = openProver(config.rapidsnark);
+  const prover = await openProver({ rapidsnark: config.rapidsnark, log });
   const opened = openPorts(packages, client, prover, config.proofSeconds * 1000, log);
   const environment = statement({ prover: prover.name, image: config.image });
   try {

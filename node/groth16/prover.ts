@@ -34,6 +34,8 @@ export interface Proved {
 }
 
 export interface RawProver {
+  /** Starts the threads and tests the engine; `prove` does it too. @throws NodeError as prove */
+  start(): Promise<void>;
   /**
    * Waits for earlier calls. An abort ends the threads within 100 ms; the next call starts them again.
    * @throws NodeError "input" (key or witness malformed), "unsupported" (the engine cannot run the kernel, or the self-test
@@ -103,6 +105,15 @@ export function openRawProver(options: ProverOptions = {}): RawProver {
   };
 
   return {
+    start: () =>
+      turns(closing.signal, async () => {
+        try {
+          await (warm ??= start(threads, options));
+        } catch (thrown) {
+          warm = undefined;
+          throw thrown;
+        }
+      }),
     prove: (key, witness, { signal, onProgress, blinding } = {}) => {
       const stop = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
       return turns(stop, () => work(key, witness, blinding ?? drawBlinding(), stop, onProgress));

@@ -1,10 +1,14 @@
-// Proves a witness: with snarkjs in a child process, or with rapidsnark's binary where the operator has one. Both read the
-// same .zkey and .wtns, and every proof is verified here before it is handed out.
+// Proves a witness: with our own prover on threads, with snarkjs in a child process where an engine cannot run that, or with
+// rapidsnark's binary where the operator wants it. All read the same .zkey and .wtns, and every proof is verified here before
+// it is handed out.
 import { statSync } from "node:fs";
 import type { Proof, Signals, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
-import type { LongCall } from "../core/ports.ts";
+import type { Log, LongCall } from "../core/ports.ts";
 import { takeTurns } from "../core/turns.ts";
+import { toSnarkjs } from "../groth16/proof.ts";
+import { openRawProver, type ProverOptions, type RawProver } from "../groth16/prover.ts";
+import type { SourceSpec } from "../groth16/source.ts";
 import { runRapidsnark } from "./rapidsnark.ts";
 import { openSnarkjs } from "./snarkjs.ts";
 import { verifyProof } from "./verify.ts";
@@ -23,7 +27,8 @@ export interface Proved {
 }
 
 export interface Prover {
-  readonly name: "snarkjs" | "rapidsnark";
+  /** "wasm" is our own. */
+  readonly name: "wasm" | "snarkjs" | "rapidsnark";
   /**
    * One at a time; further calls wait. An abort kills the work at once.
    * @throws NodeError "input" (witness or key malformed), "integrity" (the proof does not hold: the witness does not satisfy
@@ -34,9 +39,43 @@ export interface Prover {
   close(): Promise<void>;
 }
 
-/** @param rapidsnark path of rapidsnark's `prover`; snarkjs proves if there is none */
-export function openProver(rapidsnark?: string): Prover {
-  return rapidsnark === undefined ? snarkjsProver() : rapidsnarkProver(rapidsnark);
+export interface ProverChoice extends ProverOptions {
+  /** Path of rapidsnark's `prover`: it proves instead of ours. */
+  readonly rapidsnark?: string | undefined;
+  /** Told once if snarkjs has to take over. */
+  readonly log?: Log | undefined;
+}
+
+/**
+ * Our own prover, started and self-tested; snarkjs on an engine that lacks relaxed SIMD, or computes wrongly with it.
+ * @throws NodeError "environment" if the threads cannot be had
+ */
+export async function openProver({ rapidsnark, log, ...options }: ProverChoice = {}): Promise<Prover> {
+  if (rapidsnark !== undefined) return rapidsnarkProver(rapidsnark);
+  const raw = openRawProver(options);
+  try {
+    await raw.start();
+    return wasmProver(raw);
+  } catch (thrown) {
+    await raw.close();
+    if (!(thrown instanceof NodeError) || thrown.code !== "unsupported") throw thrown;
+    log?.warn({ reason: thrown.message }, "the built-in prover cannot run here: snarkjs proves, several times slower");
+    return snarkjsProver();
+  }
+}
+
+export function wasmProver(raw: RawProver = openRawProver()): Prover {
+  const keyOf = keyReader();
+  return {
+    name: "wasm",
+    prove: async ({ zkey, wtns }, call) => {
+      const witness: SourceSpec =
+        typeof wtns === "string" ? { kind: "path", path: wtns } : { kind: "bytes", bytes: wtns, name: "the witness" };
+      const { points, signals } = await raw.prove({ kind: "path", path: zkey }, witness, call);
+      return checked(keyOf(zkey), toSnarkjs(points), signals.map(String));
+    },
+    close: () => raw.close(),
+  };
 }
 
 /** Verifying keys by the path of their .zkey, read and judged again only if the file changed. */

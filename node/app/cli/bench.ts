@@ -34,14 +34,14 @@ export function benchCommand(): Command {
     .description("time one package on this machine: the first proof (cold) and the following ones (warm)")
     .argument("<package>", "the package's folder")
     .option("--runs <n>", "warm proofs", integerOption(1, 1000), 5)
-    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of snarkjs");
+    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of the built-in one");
   withExamples(command, ["bench packages/digits-cnn --runs 10"]);
   return command.action(
     action(async (context, folder: string, options: Options) => {
       const model = await context.step("load the package", (call) =>
         openModel(context.path(folder), { keys: true, ...call }),
       );
-      const prover = openProver(options.rapidsnark);
+      const prover = await openProver(options);
       try {
         const { vkey } = model.package;
         if (vkey === undefined) throw new NodeError("input", "the package has no key");

@@ -52,7 +52,7 @@ function smallGraph(): Graph {
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description("check this machine, and chain and key if they are named; exit code 7 if anything is wrong")
-    .option("--rapidsnark <prover>", "rapidsnark's prover binary, to be checked instead of snarkjs");
+    .option("--rapidsnark <prover>", "rapidsnark's prover binary, to be checked instead of the built-in one");
   withExamples(withKey(withChain(command)), ["doctor", "doctor --deployment deployment.json --key-file prover.key"]);
   return command.action(
     action(async (context, options: Options) => {
@@ -107,7 +107,7 @@ export function doctorCommand(): Command {
         }
       });
       const folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-doctor-"));
-      const prover = openProver(options.rapidsnark);
+      const prover = await openProver(options);
       try {
         const [r1cs, zkey] = [path.join(folder, "c.r1cs"), path.join(folder, "k.zkey")];
         await find(

@@ -70,7 +70,7 @@ export function proveCommand(): Command {
     .argument("<package>", "the package's folder")
     .requiredOption("--input <data>", "0x-hex of the input bytes, or a data file with the sample's number: test.npz#7")
     .option("--out <file>", "where the proof goes (default: proof.json)")
-    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of snarkjs")
+    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of the built-in one")
     .option("--chain-id <n>", "of the claim; with the following four as in docs/claim.md; all zero if not given")
     .option("--contract <address>", "the coordinator")
     .option("--request <id>", "the request")
@@ -83,7 +83,7 @@ export function proveCommand(): Command {
       const model = await context.step("load the package", (call) =>
         openModel(context.path(folder), { keys: true, ...call }),
       );
-      const prover = openProver(options.rapidsnark);
+      const prover = await openProver(options);
       try {
         const { bytes } = await inputOf(model.input, options.input, context.path);
         const answer = await context.step(

@@ -84,7 +84,7 @@ export function registerCommand(): Command {
       "input of the sample proof: 0x-hex, or a data file with #number (default: all zero bytes)",
     )
     .option("--uri <uri>", "where the manifest can be fetched", "")
-    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of snarkjs");
+    .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of the built-in one");
   withExamples(withKey(withChain(command)), [
     "register packages/digits-cnn --key-file publisher.key",
     "register packages/digits-cnn --rpc https://rpc.example --coordinator 0x... --key-file publisher.json --password-file pw",
@@ -97,7 +97,7 @@ export function registerCommand(): Command {
       const model = await context.step("load the package", (call) =>
         openModel(context.path(folder), { keys: true, ...call }),
       );
-      const prover = openProver(options.rapidsnark);
+      const prover = await openProver(options);
       try {
         const sample =
           options.sample === undefined

@@ -86,7 +86,7 @@ describe("a whole node", function () {
     const prover = publisher.sender.address;
     const id = modelId({ ...model, publisher: prover, keyHash: keyHash(vkey) });
     const served = { id, name: pack.name, inputLength: 4, outputLength: 4, estimateMs: 0 };
-    const snark = openProver();
+    const snark = await openProver();
     const facts = { ...model, keyHash: keyHash(vkey) };
     const padded = { ...facts, outputLength: 5 }; // its zero bytes are in the word already: registers, but no answer fits
     const recordOf = async (asked: ModelId) => (asked === id ? facts : padded) as never;

@@ -90,7 +90,7 @@ describe("a ceremony", function () {
     expect(transcript.ptau.blake2b512).to.equal(digest);
 
     const small = await smallKey(folder.path, { padding: 40 });
-    const prover = openProver();
+    const prover = await openProver();
     const { signals } = await prover.prove({ zkey: at("a3.zkey"), wtns: small.witness(3n, 10n) });
     await prover.close();
     expect(signals).to.deep.equal({ c: 32n, v: 39n, r: 10n });

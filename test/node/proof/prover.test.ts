@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { pathToFileURL } from "node:url";
-import { openProver, type Prover } from "../../../node/proof/prover.ts";
+import { openProver, type Prover, rapidsnarkProver, snarkjsProver, wasmProver } from "../../../node/proof/prover.ts";
+import type { Log } from "../../../node/core/ports.ts";
 import { verifyProof } from "../../../node/proof/verify.ts";
 import { smallCircuit, wtnsBytes } from "../../support/circuits-small.ts";
 import { refusalOf, type SmallKey, smallKey, workFolder } from "../../support/keys.ts";
@@ -48,7 +49,7 @@ describe("the prover in a child process", function () {
     key = await smallKey(folder.path, { padding: 2000 });
   });
   beforeEach(() => {
-    prover = openProver();
+    prover = snarkjsProver();
   });
   afterEach(() => prover.close());
   after(() => folder.remove());
@@ -77,45 +78,6 @@ describe("the prover in a child process", function () {
     writeFileSync(path, key.witness(4n, 1n));
     expect((await prover.prove({ zkey: key.zkey, wtns: path })).signals).to.deep.equal({ c: 69n, v: 20n, r: 1n });
     expect(childrenOf(process.pid)).to.deep.equal([pid]);
-  });
-
-  it("hands no two proofs of one witness out equal", async () => {
-    const [a, b] = [await prover.prove(job()), await prover.prove(job())];
-    expect(a.signals).to.deep.equal(b.signals);
-    expect(a.proof).not.to.deep.equal(b.proof);
-  });
-
-  it("takes several jobs at once, one after another", async () => {
-    const made = await Promise.all([1n, 2n, 3n].map((x) => prover.prove({ zkey: key.zkey, wtns: key.witness(x, 1n) })));
-    expect(made.map(({ signals }) => signals.c)).to.deep.equal([6n, 13n, 32n]);
-  });
-
-  it("refuses a witness that breaks the circuit, and goes on", async () => {
-    const values = smallCircuit({ padding: 2000 }).witness(3n, 10n);
-    values[2] = 40n;
-    const refusal = await refusalOf(() => prover.prove({ zkey: key.zkey, wtns: new Uint8Array(wtnsBytes(values)) }));
-    expect([refusal.code, refusal.retry]).to.deep.equal(["integrity", false]);
-    expect(refusal.message).to.match(/does not verify/);
-    expect((await prover.prove(job())).signals.c).to.equal(32n);
-  });
-
-  it("refuses a witness or key that is malformed or of another circuit, and goes on", async () => {
-    const { zkey, wtns } = job();
-    const other = await smallKey(folder.path, { padding: 8, name: "other" });
-    const cases = [
-      { zkey, wtns: wtns.subarray(0, 1000) },
-      { zkey, wtns: new Uint8Array() },
-      { zkey, wtns: other.witness(3n, 10n) },
-      { zkey: other.zkey, wtns },
-      { zkey, wtns: folder.at("missing.wtns") },
-      { zkey: folder.at("missing.zkey"), wtns },
-      { zkey: key.r1cs, wtns },
-    ];
-    for (const wrong of cases) {
-      const refusal = await refusalOf(() => prover.prove(wrong));
-      expect([refusal.code, refusal.retry], refusal.message).to.deep.equal(["input", false]);
-    }
-    expect((await prover.prove({ zkey, wtns })).signals.c).to.equal(32n);
   });
 
   it("is dead within 100 ms of an abort, and the next proof gets a fresh process", async () => {
@@ -188,8 +150,8 @@ describe("the prover in a child process", function () {
     writeFileSync(witness, key.witness(3n, 10n));
     writeFileSync(
       script,
-      `import { openProver } from ${JSON.stringify(module)};
-       const prover = openProver();
+      `import { snarkjsProver } from ${JSON.stringify(module)};
+       const prover = snarkjsProver();
        const job = ${JSON.stringify({ zkey: key.zkey, wtns: witness })};
        for (;;) await prover.prove(job, { onProgress: ({ done }) => done === 1 && console.log("at work") });`,
     );
@@ -199,6 +161,183 @@ describe("the prover in a child process", function () {
     expect(alive(pid)).to.equal(true);
     parent.kill("SIGKILL");
     expect(await until(() => !alive(pid), 10_000)).to.be.below(10_000);
+  });
+});
+
+for (const [name, open] of [
+  ["our own prover", () => openProver({ threads: 2 })],
+  ["snarkjs' prover", async () => snarkjsProver()],
+] as const) {
+  describe(name, function () {
+    this.timeout(60_000);
+    const folder = workFolder();
+    let key: SmallKey;
+    let prover: Prover;
+
+    before(async () => {
+      key = await smallKey(folder.path, { padding: 2000 });
+      prover = await open();
+    });
+    after(async () => {
+      await prover.close();
+      folder.remove();
+    });
+    const job = () => ({ zkey: key.zkey, wtns: key.witness(3n, 10n) });
+
+    it("hands no two proofs of one witness out equal", async () => {
+      const [a, b] = [await prover.prove(job()), await prover.prove(job())];
+      expect(a.signals).to.deep.equal(b.signals);
+      expect(a.proof).not.to.deep.equal(b.proof);
+    });
+
+    it("takes several jobs at once, one after another", async () => {
+      const made = await Promise.all(
+        [1n, 2n, 3n].map((x) => prover.prove({ zkey: key.zkey, wtns: key.witness(x, 1n) })),
+      );
+      expect(made.map(({ signals }) => signals.c)).to.deep.equal([6n, 13n, 32n]);
+    });
+
+    it("refuses a witness that breaks the circuit, and goes on", async () => {
+      const values = smallCircuit({ padding: 2000 }).witness(3n, 10n);
+      values[2] = 40n;
+      const refusal = await refusalOf(() => prover.prove({ zkey: key.zkey, wtns: new Uint8Array(wtnsBytes(values)) }));
+      expect([refusal.code, refusal.retry]).to.deep.equal(["integrity", false]);
+      expect(refusal.message).to.match(/does not verify/);
+      expect((await prover.prove(job())).signals.c).to.equal(32n);
+    });
+
+    it("refuses a witness or key that is malformed or of another circuit, and goes on", async () => {
+      const { zkey, wtns } = job();
+      const other = await smallKey(folder.path, { padding: 8, name: "other" });
+      const cases = [
+        { zkey, wtns: wtns.subarray(0, 1000) },
+        { zkey, wtns: new Uint8Array() },
+        { zkey, wtns: other.witness(3n, 10n) },
+        { zkey: other.zkey, wtns },
+        { zkey, wtns: folder.at("missing.wtns") },
+        { zkey: folder.at("missing.zkey"), wtns },
+        { zkey: key.r1cs, wtns },
+      ];
+      for (const wrong of cases) {
+        const refusal = await refusalOf(() => prover.prove(wrong));
+        expect([refusal.code, refusal.retry], refusal.message).to.deep.equal(["input", false]);
+      }
+      expect((await prover.prove({ zkey, wtns })).signals.c).to.equal(32n);
+    });
+
+    it("lets a waiting job go at once when that one is aborted, and the running one end well", async () => {
+      const running = prover.prove(job());
+      const stop = new AbortController();
+      let ended = false;
+      const waiting = prover.prove(job(), { signal: stop.signal });
+      void running.then(() => (ended = true));
+      stop.abort();
+      expect((await refusalOf(() => waiting)).code).to.equal("aborted");
+      expect(ended).to.equal(false);
+      expect((await running).signals.c).to.equal(32n);
+      expect((await refusalOf(() => prover.prove(job(), { signal: AbortSignal.abort() }))).code).to.equal("aborted");
+    });
+  });
+}
+
+describe("our own prover's threads", function () {
+  this.timeout(60_000);
+  const folder = workFolder();
+  let key: SmallKey;
+  const threads = (): number => readdirSync("/proc/self/task").length;
+
+  before(async () => {
+    key = await smallKey(folder.path, { padding: 4000 });
+  });
+  after(() => folder.remove());
+  const job = () => ({ zkey: key.zkey, wtns: key.witness(3n, 10n) });
+
+  it("prove from bytes and from a file, for each of several keys in turn, with progress to the end", async () => {
+    const prover = await openProver({ threads: 3 });
+    const path = folder.at("witness.wtns");
+    writeFileSync(path, key.witness(4n, 1n));
+    const other = await smallKey(folder.path, { padding: 8, k: 1, name: "other" });
+    const steps: { readonly done?: number; readonly total?: number }[] = [];
+    for (let turn = 0; turn < 2; turn++) {
+      const proved = await prover.prove(
+        { zkey: key.zkey, wtns: path },
+        { onProgress: (step) => void steps.push(step) },
+      );
+      expect(proved.signals).to.deep.equal({ c: 69n, v: 20n, r: 1n });
+      expect((await prover.prove({ zkey: other.zkey, wtns: other.witness(3n, 10n) })).signals.c).to.equal(33n);
+    }
+    expect(steps.at(-1)?.done).to.equal(steps.at(-1)?.total);
+    expect(steps.length).to.be.above(10);
+    await prover.close();
+  });
+
+  it("end within 100 ms of an abort, in the middle of a proof, and the next proof gets new ones", async () => {
+    const before = threads();
+    const prover = wasmProver();
+    const stop = new AbortController();
+    const { promise: atWork, resolve } = Promise.withResolvers<void>();
+    const proved = prover.prove(job(), { signal: stop.signal, onProgress: () => resolve() });
+    await atWork;
+    expect(threads()).to.be.above(before);
+    const started = performance.now();
+    stop.abort();
+    expect((await refusalOf(() => proved)).code).to.equal("aborted");
+    expect(performance.now() - started).to.be.below(100);
+    expect(await until(() => threads() <= before, 2000)).to.be.below(2000);
+    expect((await prover.prove(job())).signals.c).to.equal(32n);
+    await prover.close();
+  });
+
+  it("end when it is closed, with running and waiting jobs, and take no more", async () => {
+    const before = threads();
+    const prover = wasmProver();
+    const running = prover.prove(job());
+    const waiting = prover.prove(job());
+    for (const pending of [running, waiting]) pending.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await prover.close();
+    for (const pending of [running, waiting]) expect((await refusalOf(() => pending)).code).to.equal("aborted");
+    expect((await refusalOf(() => prover.prove(job()))).code).to.equal("aborted");
+    expect(await until(() => threads() <= before, 2000)).to.be.below(2000);
+  });
+
+  it("do not keep a process alive that has closed its prover", async () => {
+    const script = folder.at("close.mjs");
+    const module = pathToFileURL("node/proof/prover.ts").href;
+    const witness = folder.at("close.wtns");
+    writeFileSync(witness, key.witness(3n, 10n));
+    writeFileSync(
+      script,
+      `import { openProver } from ${JSON.stringify(module)};
+       const prover = await openProver();
+       const { signals } = await prover.prove(${JSON.stringify({ zkey: key.zkey, wtns: witness })});
+       console.log(String(signals.c));
+       await prover.close();`,
+    );
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+    const [[said], [code]] = (await Promise.all([once(child.stdout, "data"), once(child, "exit")])) as [
+      [Buffer],
+      [number],
+    ];
+    expect([said.toString().trim(), code]).to.deep.equal(["32", 0]);
+  });
+
+  it("leave the work to snarkjs, with one line in the log, where the engine lacks relaxed SIMD", async () => {
+    const compile = WebAssembly.compile;
+    const lines: string[] = [];
+    const log = { warn: (fields: unknown, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`) };
+    let prover: Prover;
+    try {
+      WebAssembly.compile = () => Promise.reject(new WebAssembly.CompileError("invalid simd opcode"));
+      prover = await openProver({ log: log as unknown as Log });
+    } finally {
+      WebAssembly.compile = compile;
+    }
+    expect([prover.name, lines.length]).to.deep.equal(["snarkjs", 1]);
+    expect(lines[0]).to.match(/snarkjs proves.*relaxed SIMD/);
+    for (let i = 0; i < 2; i++) expect((await prover.prove(job())).signals.c).to.equal(32n);
+    expect(lines.length).to.equal(1);
+    await prover.close();
   });
 });
 
@@ -248,7 +387,7 @@ describe("the prover behind RAPIDSNARK", function () {
   after(() => folder.remove());
 
   it("is called with key, witness and two outputs, in a folder of our own that is gone afterwards", async () => {
-    const prover = openProver(program("prover.mjs", PROVE));
+    const prover = rapidsnarkProver(program("prover.mjs", PROVE));
     const made = await prover.prove(job());
     expect(made.signals).to.deep.equal({ c: 32n, v: 39n, r: 10n });
     const call = called();
@@ -263,18 +402,18 @@ describe("the prover behind RAPIDSNARK", function () {
 
   it("is not believed: a proof of something else is refused", async () => {
     const lie = PROVE.replace("JSON.stringify(made.publicSignals)", '\'["32","39","11"]\'');
-    const refusal = await refusalOf(() => openProver(program("liar.mjs", lie)).prove(job()));
+    const refusal = await refusalOf(() => rapidsnarkProver(program("liar.mjs", lie)).prove(job()));
     expect(refusal.code).to.equal("integrity");
   });
 
   it("is named when it is missing, fails or leaves nothing readable", async () => {
-    const missing = await refusalOf(() => openProver(folder.at("nothing")).prove(job()));
+    const missing = await refusalOf(() => rapidsnarkProver(folder.at("nothing")).prove(job()));
     expect([missing.code, missing.retry]).to.deep.equal(["environment", false]);
     const failing = program("failing.mjs", 'console.error("no such key"); process.exit(3);');
-    const failed = await refusalOf(() => openProver(failing).prove(job()));
+    const failed = await refusalOf(() => rapidsnarkProver(failing).prove(job()));
     expect([failed.code, failed.message.includes("exit code 3")]).to.deep.equal(["environment", true]);
     expect(failed.facts["stderr"]).to.equal("no such key");
-    const silent = await refusalOf(() => openProver(program("silent.mjs", "process.exit(0);")).prove(job()));
+    const silent = await refusalOf(() => rapidsnarkProver(program("silent.mjs", "process.exit(0);")).prove(job()));
     expect([silent.code, silent.retry]).to.deep.equal(["environment", true]);
     expect(left()).to.deep.equal([]);
   });
@@ -283,7 +422,7 @@ describe("the prover behind RAPIDSNARK", function () {
     const slow = program("slow.mjs", "setInterval(() => undefined, 1000);");
     for (const how of ["abort", "close"] as const) {
       writeFileSync(log, "");
-      const prover = openProver(slow);
+      const prover = rapidsnarkProver(slow);
       const stop = new AbortController();
       const proved = prover.prove(job(), { signal: stop.signal });
       proved.catch(() => undefined);
@@ -300,6 +439,6 @@ describe("the prover behind RAPIDSNARK", function () {
   it("proves with the real binary, where RAPIDSNARK names one", async function () {
     const binary = process.env["RAPIDSNARK"];
     if (binary === undefined) return this.skip();
-    expect((await openProver(binary).prove(job())).signals).to.deep.equal({ c: 32n, v: 39n, r: 10n });
+    expect((await rapidsnarkProver(binary).prove(job())).signals).to.deep.equal({ c: 32n, v: 39n, r: 10n });
   });
 });
