@@ -22,7 +22,10 @@ export async function act({ prove, openProver }) {
   made.push(await prover.prove(new Blob([keyBytes]), witness));
   const refused = {};
   const refuse = async (name, given, call) => {
-    await prover.prove(given, witness, call).then(() => (refused[name] = "nothing"), (thrown) => (refused[name] = thrown.code ?? String(thrown)));
+    refused[name] = await prover.prove(given, witness, call).then(
+      () => "nothing",
+      ({ code, message }) => (message.includes("answers 404") ? code + ", not found" : code ?? message),
+    );
   };
   const stop = new AbortController();
   await refuse("stopped", key, { signal: stop.signal, onProgress: () => stop.abort() });
@@ -159,7 +162,7 @@ describe("glassbox/groth16 in a browser", function () {
           }
           expect(done.refused).to.deep.equal({
             stopped: "aborted",
-            "no such key": "input",
+            "no such key": "input, not found",
             "no key": "input",
             "a key cut off": "input",
             "nothing is wrong": "nothing",
