@@ -19,8 +19,8 @@
 //   second stage: t y < 0.98 p; result 3 units, 2.72 p.
 // So of four elements only the two that are not multiplied first have to be reduced.
 
-import { FR, PAIR, reduce } from "./field";
-import { mul } from "./product";
+import { FR, PAIR, TOP, reduce } from "./field";
+import { C1, DOWN, P, SHARED, mul } from "./product";
 
 /** T: pair q holds T[2q] and T[2q+1]; n/4 pairs, at least one. */
 let inverse: usize = 0;
@@ -40,8 +40,7 @@ function spread(k: usize, to: usize): void {
 }
 
 // @ts-ignore: decorator
-@inline function cross(x: usize, y: usize, o: usize): void {
-  const u = v128.load(x + o);
+@inline function cross(x: usize, y: usize, o: usize, u: v128): void {
   const v = v128.load(y + o);
   v128.store(x + o, f64x2.add(u, v));
   v128.store(y + o, f64x2.sub(u, v));
@@ -49,7 +48,32 @@ function spread(k: usize, to: usize): void {
 
 /** (x, y) -> (x + y, x - y) */
 function butterfly(x: usize, y: usize): void {
-  cross(x, y, 0); cross(x, y, 16); cross(x, y, 32); cross(x, y, 48); cross(x, y, 64);
+  cross(x, y, 0, v128.load(x));
+  cross(x, y, 16, v128.load(x, 16));
+  cross(x, y, 32, v128.load(x, 32));
+  cross(x, y, 48, v128.load(x, 48));
+  cross(x, y, 64, v128.load(x, 64));
+}
+
+/** The same with x reduced first, step by step as reduce() does it, but without a way through memory. */
+function settle(x: usize, y: usize): void {
+  const k = f64x2.nearest(f64x2.mul(v128.load(x, 64), v128.load(FR + TOP)));
+  const round = v128.load(SHARED + C1);
+  const down = v128.load(SHARED + DOWN);
+  let u = f64x2.sub(v128.load(x), f64x2.mul(k, v128.load(FR + P)));
+  let c = f64x2.sub(f64x2.add(u, round), round);
+  cross(x, y, 0, f64x2.sub(u, c));
+  u = f64x2.add(f64x2.sub(v128.load(x, 16), f64x2.mul(k, v128.load(FR + P + 16))), f64x2.mul(c, down));
+  c = f64x2.sub(f64x2.add(u, round), round);
+  cross(x, y, 16, f64x2.sub(u, c));
+  u = f64x2.add(f64x2.sub(v128.load(x, 32), f64x2.mul(k, v128.load(FR + P + 32))), f64x2.mul(c, down));
+  c = f64x2.sub(f64x2.add(u, round), round);
+  cross(x, y, 32, f64x2.sub(u, c));
+  u = f64x2.add(f64x2.sub(v128.load(x, 48), f64x2.mul(k, v128.load(FR + P + 48))), f64x2.mul(c, down));
+  c = f64x2.sub(f64x2.add(u, round), round);
+  cross(x, y, 48, f64x2.sub(u, c));
+  u = f64x2.add(f64x2.sub(v128.load(x, 64), f64x2.mul(k, v128.load(FR + P + 64))), f64x2.mul(c, down));
+  cross(x, y, 64, u);
 }
 
 // @ts-ignore: decorator
@@ -68,12 +92,10 @@ function transpose(a: usize, b: usize): void {
 /** The innermost two stages, inverse and forward, of block 2q (pair a) and block 2q+1 (pair b), across lanes. 3 units in, 2 out. */
 function turn(a: usize, b: usize, q: usize): void {
   transpose(a, b);
-  reduce(FR, a);
   mul(FR, b, inverse + q * PAIR, b);
-  butterfly(a, b);
-  reduce(FR, a);
+  settle(a, b);
   mul(FR, b, forward, b);
-  butterfly(a, b);
+  settle(a, b);
   transpose(a, b);
 }
 
@@ -81,9 +103,8 @@ function turn(a: usize, b: usize, q: usize): void {
 function leaf(at: usize, k: usize): void {
   const a = at, b = at + PAIR;
   spread(k, SPLAT);
-  reduce(FR, a);
   mul(FR, b, SPLAT, b);
-  butterfly(a, b);
+  settle(a, b);
   turn(a, b, k);
   // turn leaves 2 units and less than 0.51 + 1.1 p.
   mul(FR, b, forward + PAIR, b);
@@ -96,12 +117,10 @@ export function split(x: usize, quarter: usize, count: usize, k: usize): void {
   spread(k, t); spread(2 * k, even); spread(2 * k + 1, odd);
   for (const end = x + count * PAIR; x < end; x += PAIR) {
     const x1 = x + quarter, x2 = x1 + quarter, x3 = x2 + quarter;
-    reduce(FR, x);
-    reduce(FR, x1);
     mul(FR, x2, t, x2);
     mul(FR, x3, t, x3);
-    butterfly(x, x2);
-    butterfly(x1, x3);
+    settle(x, x2);
+    settle(x1, x3);
     mul(FR, x1, even, x1);
     mul(FR, x3, odd, x3);
     butterfly(x, x1);
@@ -114,12 +133,10 @@ export function splitFirst(x: usize, quarter: usize, count: usize): void {
   spread(1, SPLAT);
   for (const end = x + count * PAIR; x < end; x += PAIR) {
     const x1 = x + quarter, x2 = x1 + quarter, x3 = x2 + quarter;
-    reduce(FR, x);
-    reduce(FR, x1);
     reduce(FR, x2);
     reduce(FR, x3);
-    butterfly(x, x2);
-    butterfly(x1, x3);
+    settle(x, x2);
+    settle(x1, x3);
     butterfly(x, x1);
     reduce(FR, x);
     reduce(FR, x1);
@@ -132,12 +149,10 @@ export function splitFirst(x: usize, quarter: usize, count: usize): void {
 export function merge(x: usize, quarter: usize, count: usize, t: usize, u: usize): void {
   for (const end = x + count * PAIR; x < end; x += PAIR, t += PAIR, u += PAIR) {
     const x1 = x + quarter, x2 = x1 + quarter, x3 = x2 + quarter;
-    reduce(FR, x);
-    reduce(FR, x2);
     mul(FR, x1, t, x1);
     mul(FR, x3, t, x3);
-    butterfly(x, x1);
-    butterfly(x2, x3);
+    settle(x, x1);
+    settle(x2, x3);
     mul(FR, x2, u, x2);
     mul(FR, x3, u + quarter, x3);
     butterfly(x, x2);
@@ -169,18 +184,16 @@ function block(at: usize, pairs: usize, k: usize): void {
 /** One stage alone, where their number is odd: block 0 in two, where the twiddle is 1. */
 export function halve(x: usize, half: usize, count: usize): void {
   for (const end = x + count * PAIR; x < end; x += PAIR) {
-    reduce(FR, x);
     reduce(FR, x + half);
-    butterfly(x, x + half);
+    settle(x, x + half);
   }
 }
 
 /** And back: block 0 from its two halves. */
 export function double(x: usize, half: usize, count: usize, t: usize): void {
   for (const end = x + count * PAIR; x < end; x += PAIR, t += PAIR) {
-    reduce(FR, x);
     mul(FR, x + half, t, x + half);
-    butterfly(x, x + half);
+    settle(x, x + half);
   }
 }
 
