@@ -159,6 +159,7 @@ export function group(at0: usize, end0: usize, at1: usize, end1: usize, count: u
   put(r, f64x2.sub(t9, vector(SHARED, C3)), 64);
 }
 
+/** r = 0; also of scratch, at the end, as it depends on the witness. */
 function clear(r: usize): void {
   const zero = f64x2.splat(0);
   for (let o: usize = 0; o < PAIR; o += 16) put(r, zero, o);
@@ -191,6 +192,7 @@ export function rows(at: usize, terms: usize, coefficientsAt: usize, witnessAt: 
   values = coefficientsAt;
   witness = witnessAt;
   for (const end = r + <usize>count * PAIR; r < end; at += 8, r += PAIR) rowPair(at, terms, r);
+  clear(SUM);
 }
 
 /** The products of A's rows and B's, |value| < 2.5 p. */
@@ -205,6 +207,8 @@ export function products(
     if (rowPair(a, terms, Y)) mul(FR, Y, r, r);
     else clear(r);
   }
+  clear(SUM);
+  clear(Y);
 }
 
 /** a * b + c * factor as plain numbers of 32 bytes, for `count` reduced pairs: |result| < 0.38 * 0.53 p + 0.64 p < p. */
@@ -214,4 +218,5 @@ export function join(a: usize, b: usize, c: usize, factor: usize, count: u32, to
     pack(FR, X, 0, to);
     pack(FR, X, 1, to + 32);
   }
+  clear(X);
 }
