@@ -5,8 +5,9 @@
 // Element 2j of n is lane 0 of pair j and element 2j+1 is lane 1, so that all stages but the innermost two have both lanes do
 // the same. All butterflies are Cooley and Tukey's, (x, y) -> (x + t y, x - t y):
 //   inverse, values in natural order to coefficients in bit-reversed order: in block k of any stage (from 0, left to right)
-//     t = T[k] = w^-bitrev(k) for all butterflies, where bitrev reverses log2(n)-1 bits. T is a prefix of itself at all levels.
-//     (X^2m - c^2 = (X^m - c)(X^m + c), from the top: Gentleman and Sande's splitting with the powers moved to the input.)
+//     t = T[k] = w^-bitrev(k) for all butterflies, where bitrev reverses log2(n)-1 bits; all stages share the table's beginning.
+//     (The values, taken for a polynomial's coefficients, are evaluated at all w^-j by remainders: what is known modulo
+//     X^2m - t^2 is split into what it is modulo X^m - t and X^m + t.)
 //   forward, coefficients in bit-reversed order to values in natural order: merging two blocks into one of m elements,
 //     butterfly j has t = g_m w_m^j with g_m = g^(n/m), as P(x) = E(x^2) + x O(x^2) at x = g_m w_m^j. g_m w_m^j = w_2m^(1+2j).
 //     The coset thus costs nothing: these are as many products as for the plain domain.
