@@ -1,6 +1,7 @@
 // The prover: one key at a time on warm threads, one proof at a time. Cuts a proof into tasks (messages.ts), lets the pool
 // spread them, and puts the results together. Does not verify: index.ts and the node do, each with its own verifier.
 import type * as NodeFiles from "node:fs";
+import type * as NodeSystem from "node:os";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { takeTurns } from "../core/turns.ts";
@@ -67,8 +68,14 @@ const MOST_THREADS = 8;
 const TASK = 25_000;
 const CACHE_BYTES = 2 ** 31;
 
+/** Node 20 has no navigator. */
+function processors(): number {
+  const { navigator } = globalThis as { navigator?: Navigator };
+  return navigator?.hardwareConcurrency ?? builtin<typeof NodeSystem>("node:os")?.availableParallelism() ?? 1;
+}
+
 export function openRawProver(options: ProverOptions = {}): RawProver {
-  const threads = options.threads ?? Math.min(MOST_THREADS, globalThis.navigator.hardwareConcurrency);
+  const threads = options.threads ?? Math.min(MOST_THREADS, processors());
   if (!Number.isInteger(threads) || threads < 1) {
     throw new NodeError("usage", `a prover cannot have ${threads} threads`, { mend: "Give a whole number from 1 on." });
   }

@@ -23,9 +23,10 @@ export function builtin<T>(name: string): T | undefined {
   return host.process?.getBuiltinModule?.(name) as T | undefined;
 }
 
-/** worker.ts when run from source, worker.js when built. */
+/** worker.ts when run from source, worker.js when built. Not in the form that webpack takes for a file of its own. */
 function workerFile(): URL {
-  return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
+  const { url } = import.meta;
+  return new URL(url.endsWith(".ts") ? "./worker.ts" : "./worker.js", url);
 }
 
 export function startThread(events: ThreadEvents): Thread {
@@ -54,11 +55,8 @@ function nodeThread({ Worker }: NodeWorkers, events: ThreadEvents): Thread {
 }
 
 function browserThread(events: ThreadEvents): Thread {
-  const worker = new Worker(
-    // Spelled out once more, because bundlers look for exactly this form.
-    new URL("./worker.js", import.meta.url),
-    { type: "module", name: "groth16" },
-  );
+  // Spelled out once more, and without a comment between its brackets, because bundlers look for exactly this form.
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "groth16" });
   let ended = false;
   worker.onmessage = ({ data }: MessageEvent<unknown>) => events.message(data);
   worker.onerror = (event) => {
