@@ -30,6 +30,7 @@ export interface Kernel {
   mul2(a: Pointer, b: Pointer, r: Pointer): void;
   sqr2(a: Pointer, r: Pointer): void;
   inverse2(a: Pointer, r: Pointer): void;
+  inversePair(a: Pointer, r: Pointer): void;
   readPoints(group: number, bytes: Pointer, count: number, from: number, points: Pointer, indices: Pointer): number;
   writePoints(group: number, points: Pointer, count: number, bytes: Pointer): void;
   copyPoint(group: number, from: Pointer, to: Pointer): void;

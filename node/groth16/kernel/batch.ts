@@ -7,15 +7,16 @@
 // through one by one, with doublings among the additions (denominator 2y, numerator 3x^2) and 1 as the denominator for
 // opposite points, whose sum is then marked infinite. Infinite operands never get into a batch: see sum().
 
-import { FP, ONE, PAIR, copy, inverse, isZero } from "./field";
+import { FP, ONE, PAIR, copy, isZero } from "./field";
 import { mulConjugate2, norm2 } from "./fp2";
+import { inversePair } from "./inverse";
 import { mul } from "./product";
 import { minus, plus, settle, settleMinus, settleMinusTwo, square, times, zeros } from "./curve";
 import {
   loadDifferenceOfX, loadSumOfX, loadX, loadY, setInfinite, size, storePoints,
 } from "./layout";
 
-/** Additions in a batch, at most: an inversion costs as much as 85. A multiple of 4. */
+/** Additions in a batch, at most: an inversion costs as much as 30. A multiple of 4. */
 const BATCH: u32 = 2048;
 // An addition: pointers to a and b, with signs, and to where the sum goes; 16 bytes.
 const additions: usize = memory.data((2048 + 3) * 16, 16);
@@ -36,7 +37,8 @@ let waiting: u32 = 0;
 @inline function norms<G>(): usize { return sizeof<G>() == 4 ? denominators : normsOf2; }
 
 // What fills the last four: (0, 0) + (1, 0), any points with different x. The sum goes behind.
-const filler: usize = memory.data(3 * 160, 16);
+const filler1: usize = memory.data(3 * 80, 16);
+const filler2: usize = memory.data(3 * 160, 16);
 
 /** Places in the scratch of a step, one for each chain. */
 const X1: usize = 0;
@@ -67,6 +69,7 @@ const right: usize = memory.data(7 * 160, 16);
 
 export function flush<G>(): void {
   if (waiting == 0) return;
+  const filler = sizeof<G>() == 4 ? filler1 : filler2;
   store<f64>(filler + size<G>(), 1);
   while (waiting & 3) note(filler, filler + size<G>(), filler + 2 * size<G>());
   const count = waiting;
@@ -80,7 +83,7 @@ export function flush<G>(): void {
     multiply<G>(pairs);
   }
   mul(FP, products, products + PAIR, left);
-  inverse(FP, left, right);
+  inversePair(left, right);
   mul(FP, right, products + PAIR, left + REST);
   mul(FP, right, products, right + REST);
   finish<G>(count >> 2, exceptions);
@@ -202,3 +205,13 @@ function double<G>(i: u32, s: usize): void {
 }
 
 const triple: usize = memory.data(160, 16);
+
+/** Wipes what is left of points. */
+export function forgetBatch(): void {
+  memory.fill(additions, 0, (BATCH + 3) * 16);
+  memory.fill(denominators, 0, (BATCH / 2) * 160);
+  memory.fill(normsOf2, 0, (BATCH / 2) * 80);
+  memory.fill(products, 0, (BATCH / 2 + 2) * 80);
+  memory.fill(left, 0, 7 * 160);
+  memory.fill(right, 0, 7 * 160);
+}

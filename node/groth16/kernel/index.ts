@@ -5,6 +5,7 @@ export { coset, double, halve, merge, reduceAll, scale, split, splitFirst } from
 export { convertCoefficients, group, join, products, rows, unpackValues } from "./qap";
 export { coefficientCount, growTerms, openTerms, readTerms, sortTerms } from "./terms";
 export { mul2, sqr2, inverse2 } from "./fp2";
+export { inversePair } from "./inverse";
 export { forget, histogram, prepare, reaching, slotBytes, sort } from "./msm";
 export {
   addLater, copyPoint, flush, fold, gather, horner, readPoints, setInfinite, sumBuckets, writePoints,

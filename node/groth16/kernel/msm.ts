@@ -14,10 +14,10 @@
 // What is left is one point for each bit of the scalars; see horner.ts.
 
 import { copyPoint, isInfinite, setInfinite, size } from "./layout";
-import { flush, queue } from "./batch";
+import { flush, forgetBatch, queue } from "./batch";
 
 /** First additions in a turn of step 3: few enough for the processor's cache, enough for full batches. */
-const SLOTS: usize = 1 << 14;
+const SLOTS: usize = 1 << 13;
 
 const R0: u64 = 0x43e1f593f0000001;
 const R1: u64 = 0x2833e84879b97091;
@@ -186,13 +186,14 @@ export function forget(): void {
   memory.fill(next, 0, 4 << 15);
   memory.fill(work, 0, 12 * SLOTS + 8);
   memory.fill(segments, 0, 12 * SLOTS);
+  touched = 0;
+  forgetBatch();
 }
 
 // Step 3. Buckets are taken until their first additions fill SLOTS. Then a bucket is a segment of `work`, which holds pointers to points: given ones, or sums in slots.
-let touched: u64 = 0;
-const work: usize = memory.data(4 * (3 * (1 << 14) + 2), 16);
+const work: usize = memory.data(4 * (3 * (1 << 13) + 2), 16);
 /** First pointer, number of pointers, where the sum goes. */
-const segments: usize = memory.data(12 << 14, 16);
+const segments: usize = memory.data(12 << 13, 16);
 let segmentCount: usize = 0;
 let workEnd: usize = 0;
 let slotsWanted: usize = 0;
@@ -272,7 +273,7 @@ function addPairs<G>(count: usize): usize {
     const start = load<usize>(segment), n = load<usize>(segment, 4), to = load<usize>(segment, 8);
     if (n == 2) {
       const a = load<usize>(start), b = load<usize>(start, 4);
-      touched ^= load<u64>((a & ~1) + size<G>() - 8) ^ load<u64>((b & ~1) + size<G>() - 8);
+      touch<G>(a, b);
       if (isInfinite(a & ~1)) copyPoint<G>(b, to);
       else if (isInfinite(b & ~1)) copyPoint<G>(a, to);
       else queue<G>(a, b, to);
@@ -292,10 +293,18 @@ function addPairs<G>(count: usize): usize {
   return (kept - segments) / 12;
 }
 
+// A point lies in two cache lines. Reading the second one here, as isInfinite() does the first, has the processor fetch those
+// of many points at a time, before flush() needs them one after the other: a tenth of the time for large sums.
+let touched: u64 = 0;
+// @ts-ignore: decorator
+@inline function touch<G>(a: usize, b: usize): void {
+  touched ^= load<u64>((a & ~1) + size<G>() - 8) ^ load<u64>((b & ~1) + size<G>() - 8);
+}
+
 /** Where a + b will be: in the slot of one of them, if it is in one. */
 // @ts-ignore: decorator
 @inline function sum<G>(a: usize, b: usize): usize {
-  touched ^= load<u64>((a & ~1) + size<G>() - 8) ^ load<u64>((b & ~1) + size<G>() - 8);
+  touch<G>(a, b);
   if (isInfinite(a & ~1)) return b;
   if (isInfinite(b & ~1)) return a;
   let to: usize;

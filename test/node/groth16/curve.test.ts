@@ -253,6 +253,35 @@ describe("the quadratic field under G2", () => {
     -bound,
   ];
 
+  it("inverts in the base field, of every length, next to powers of two, in both lanes", () => {
+    const random = generator(SEED);
+    const values: bigint[] = [];
+    for (let k = 0n; k < 254n; k++) values.push(2n ** k, -(2n ** k), 2n ** k + 1n, mod(2n ** k * DOWN));
+    for (let i = 0; i < 300; i++) {
+      let v = 0n;
+      for (let k = 0; k < 9; k++) v = (v << 32n) + BigInt(random(2 ** 32));
+      values.push((v % (2n * Q)) - Q);
+    }
+    const at = new Arena(kernel).alloc(320);
+    values.forEach((x, i) => {
+      // Pairs whose product is next to a power of two in the form that is inverted, too.
+      for (const y of [values[(7 * i + 1) % values.length] as bigint, 1n, mod(2n ** 255n), mod(2n ** 510n)]) {
+        for (const to of [at, at + 160]) {
+          write(at, [
+            [x, 0n],
+            [y, 0n],
+          ]);
+          kernel.inversePair(at, to);
+          for (const [lane, value] of [x, y].entries()) {
+            const inverse = read(to, lane)[0];
+            const good = mod(inverse * value) === mod(2n ** 510n) && inverse < Q + Q / 10n && inverse > -Q - Q / 10n;
+            if (!good) expect.fail(`1 / ${value}, lane ${lane}, beside ${lane === 0 ? y : x}`);
+          }
+        }
+      }
+    });
+  });
+
   it("multiplies, squares and inverts at all borders and at random, within its bounds, over its operands too", () => {
     const random = generator(SEED);
     const value = (): bigint => {
