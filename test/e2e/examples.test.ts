@@ -7,7 +7,7 @@ import { typeRange, sizeOf } from "../../node/core/tensor.ts";
 import { toIntegers } from "../../node/model/border.ts";
 import { readDataset } from "../../node/model/dataset.ts";
 import { mulberry32 } from "../../node/model/random.ts";
-import { snarkjsProver } from "../../node/proof/prover.ts";
+import { wasmProver } from "../../node/proof/prover.ts";
 import { agree } from "../support/agree.ts";
 import { compiledExample, EXAMPLES } from "../support/packages.ts";
 
@@ -76,7 +76,7 @@ describe("example models", function () {
   it("digits-mlp proves what onnxruntime computed, and nothing one bit beside it", async () => {
     const { package: pack } = await compiledExample("digits-mlp", { keys: true });
     const model = await openModel(pack.folder, { keys: true });
-    const prover = snarkjsProver();
+    const prover = wasmProver();
     try {
       const data = await readDataset("models/digits-mlp/test.npz", model.input.shape);
       const inputs = [0, 1].map((i) => toIntegers(model.input, data.samples[i] as Float64Array));

@@ -19,7 +19,7 @@ import { coordinatorAbi } from "../../node/chain/codec.ts";
 import { httpRpc } from "../../node/chain/rpc.ts";
 import { deploy, request, type Wait } from "../../node/chain/write.ts";
 import { Evidence, type RequestId } from "../../node/core/domain.ts";
-import { snarkjsProver } from "../../node/proof/prover.ts";
+import { wasmProver } from "../../node/proof/prover.ts";
 import { type ChainKind, type LocalChain, startChain } from "../../scripts/localchain.ts";
 import { artifact, senderOf, WALLETS } from "../support/chain.ts";
 import { replay } from "../support/evm.ts";
@@ -54,7 +54,7 @@ async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
   );
   const client = await connect({ rpc, coordinator: deployed.coordinator });
   const model = await openModel(pack.folder, { keys: true });
-  const prover = snarkjsProver();
+  const prover = wasmProver();
   const silent = <T>(
     _: string,
     work: (call: { signal: AbortSignal; onProgress: () => void }) => Promise<T>,
