@@ -15,6 +15,7 @@ export interface Environment {
 /** Whose versions decide what is computed. */
 const PACKAGES = ["onnxruntime-node", "circom2", "snarkjs", "ethers"] as const;
 const ROOT = path.join(import.meta.dirname, "../..");
+const KERNEL = path.join(ROOT, "node/groth16/kernel.wasm");
 
 function versionOf(folder: string): string {
   const file = path.join(folder, "package.json");
@@ -30,10 +31,16 @@ export function statement(facts: { readonly prover: string; readonly image?: str
     platform: `${process.platform}-${process.arch}`,
     prover: facts.prover,
     attestation: "none",
+    // The built-in prover's code is not one of the packages.
+    ...(facts.prover === "wasm" ? { kernel: sha256(fs.readFileSync(KERNEL)) } : {}),
     ...Object.fromEntries(versions),
     ...(facts.image === undefined ? {} : { image: facts.image }),
   };
   const sorted = Object.fromEntries(Object.entries(lines).sort(([a], [b]) => (a < b ? -1 : 1)));
   const text = `${JSON.stringify(sorted, null, 2)}\n`;
-  return { text, digest: `0x${createHash("sha256").update(text).digest("hex")}` };
+  return { text, digest: `0x${sha256(text)}` };
+}
+
+function sha256(bytes: string | Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,6 +1,7 @@
 // A whole node over a real (tiny) model: the quantized ONNX file in onnxruntime, circuit, development key, snarkjs' proof,
 // chain behind HTTP. And the lock of its data folder.
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -152,7 +153,10 @@ describe("a whole node", function () {
     const job: Job = await seen.until(({ state }) => state === "closed");
     expect((job as Closed).reason.kind).to.equal("fulfilled");
     const result = await client.result(asked.seen.id);
-    const environment = statement({ prover: "snarkjs" });
+    const environment = statement({ prover: "wasm" });
+    const kernel = createHash("sha256").update(fs.readFileSync("node/groth16/kernel.wasm")).digest("hex");
+    expect(JSON.parse(environment.text)).to.deep.include({ prover: "wasm", kernel });
+    expect(JSON.parse(statement({ prover: "snarkjs" }).text)).not.to.have.property("kernel");
     expect(result).to.deep.include({
       output: OUTPUT,
       prover: WALLETS[2].address,
