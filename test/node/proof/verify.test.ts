@@ -5,7 +5,8 @@ import * as snarkjs from "snarkjs";
 import { type Proof, signalList, type VerifyingKey } from "../../../node/core/domain.ts";
 import { Q, R } from "../../../node/core/field.ts";
 import { localCurve } from "../../../node/proof/curve.ts";
-import { verifyProof } from "../../../node/proof/verify.ts";
+import { wasmProver } from "../../../node/proof/prover.ts";
+import { type Claimed, verifyProof, verifyProofs } from "../../../node/proof/verify.ts";
 import {
   decodeG1,
   encodeG1,
@@ -18,7 +19,7 @@ import {
   vkeyToBytes,
   vkeyToSnarkjs,
 } from "../../../node/proof/vkey.ts";
-import { endSnarkjsThreads, refusalOf } from "../../support/keys.ts";
+import { endSnarkjsThreads, refusalOf, type SmallKey, smallKey, workFolder } from "../../support/keys.ts";
 
 interface Golden {
   readonly made: string;
@@ -305,5 +306,68 @@ describe("snarkjs' JSON", () => {
     ]) {
       expect((await refusalOf(() => vkeyFromSnarkjs(json))).code).to.equal("input");
     }
+  });
+});
+
+describe("many proofs of one key", function () {
+  this.timeout(60_000);
+  const folder = workFolder();
+  let key: SmallKey;
+  let claims: readonly Claimed[];
+
+  before(async () => {
+    key = await smallKey(folder.path, { padding: 8 });
+    const prover = wasmProver();
+    claims = await Promise.all(
+      Array.from({ length: 6 }, (_, i) =>
+        prover.prove({ zkey: key.zkey, wtns: key.witness(BigInt(i + 2), 10n + BigInt(i)) }),
+      ),
+    );
+    await prover.close();
+  });
+  after(() => folder.remove());
+
+  it("hold together, from none of them to all, the same twice too", async () => {
+    for (let k = 0; k <= claims.length; k++) expect(await verifyProofs(key.vkey, claims.slice(0, k))).to.equal(true);
+    expect(await verifyProofs(key.vkey, [claims[0]!, claims[0]!])).to.equal(true);
+  });
+
+  it("fail together with one that is off by one in a signal, has another's proof or its own negated, wherever it stands", async () => {
+    const [one, other] = claims as [Claimed, Claimed];
+    const { a, b, c } = one.proof;
+    const wrong: readonly Claimed[] = [
+      { ...one, signals: { ...one.signals, v: one.signals.v + 1n } },
+      { ...one, signals: { ...one.signals, r: one.signals.r + R } },
+      { ...one, proof: other.proof },
+      { ...one, proof: { a: [a[0], Q - a[1]], b, c } },
+      { ...one, proof: { a, b, c: [c[0], Q - c[1]] } },
+      { ...one, proof: { a: [a[0] + Q, a[1]], b, c } },
+      { ...one, proof: { a: [0n, 0n], b, c } },
+      { ...one, proof: { a, b: OUTSIDE, c } },
+    ];
+    for (const each of wrong) {
+      for (let at = 0; at < 3; at++) {
+        expect(await verifyProofs(key.vkey, [...claims.slice(0, at), each, ...claims.slice(at, 2)])).to.equal(false);
+      }
+    }
+  });
+
+  it("fail where two errors would cancel without random factors", async () => {
+    const [one, other] = claims as [Claimed, Claimed];
+    const swapped = [
+      { ...one, proof: { ...one.proof, c: other.proof.c } },
+      { ...other, proof: { ...other.proof, c: one.proof.c } },
+    ];
+    expect(await verifyProofs(key.vkey, swapped)).to.equal(false);
+    const moved = [
+      { ...one, signals: { ...one.signals, v: one.signals.v + 1n } },
+      { ...other, signals: { ...other.signals, v: other.signals.v - 1n } },
+    ];
+    expect(await verifyProofs(key.vkey, moved)).to.equal(false);
+  });
+
+  it("are refused with an unfit key", async () => {
+    const unfit = { ...key.vkey, gamma: key.vkey.delta };
+    expect((await refusalOf(() => verifyProofs(unfit, claims))).code).to.equal("integrity");
   });
 });
