@@ -58,6 +58,22 @@ export interface Kernel {
   fold(group: number, sums: Pointer, widths: Pointer, windows: number): void;
   gather(group: number, sums: Pointer, widths: Pointer, windows: number, points: Pointer): void;
   forget(): void;
+  // Multiples and combinations, as multiples.ts leads through them.
+  doublePoint(group: number, from: Pointer, times: number, to: Pointer): void;
+  buildTable(group: number, table: Pointer, count: number): void;
+  offsets(scalars: Pointer, count: number, constant: Pointer, values: Pointer): void;
+  addMultiples(
+    ...args: [group: number, table: Pointer, values: Pointer, n: number, bit: number, width: number, to: Pointer]
+  ): void;
+  combinationLengths(starts: Pointer, coefficients: Pointer, wide: Pointer, n: number, lengths: Pointer): number;
+  combinationEntries(
+    ...args: [
+      ...[starts: Pointer, rows: Pointer, coefficients: Pointer, wide: Pointer, n: number],
+      ...[lengths: Pointer, places: Pointer, sorted: Pointer],
+    ]
+  ): number;
+  placesOf(counts: Pointer, buckets: number, places: Pointer): void;
+  hornerAll(group: number, sums: Pointer, lengths: Pointer, n: number, to: Pointer): void;
   // fft.ts, qap.ts and terms.ts, whose users are polynomials.ts and terms.ts.
   scale(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
   coset(at: Pointer, pairs: number, inverse: Pointer, forward: Pointer): void;

@@ -182,7 +182,7 @@ export function sums(
   const bits = start(plan, to) - start(plan, from);
   const points = arena.alloc(POINT_BYTES[2] * bits);
 
-  arena.bytes(constant, 32).set(offsetOf(plan));
+  arena.bytes(constant, 32).set(offsetOf(plan.starts));
   new Uint32Array(kernel.memory.buffer, widthsAt, widths.length).set(widths);
   kernel.prepare(indices, finite, scalars, constant, order, values);
 
@@ -216,8 +216,8 @@ function start({ starts }: Plan, window: number): number {
   return starts[window] as number;
 }
 
-/** C of kernel/msm.ts: half of each window's range. */
-function offsetOf({ starts }: Plan): Uint8Array {
+/** C of kernel/msm.ts: half of each window's range, for windows that begin at `starts` and end with the next one. */
+export function offsetOf(starts: readonly number[]): Uint8Array {
   let sum = 0n;
   for (const end of starts.slice(1)) sum += 1n << BigInt(end - 1);
   const words = new BigUint64Array(4);
@@ -292,8 +292,7 @@ function briefly<T>(arena: Arena, use: (place: (bytes: number) => Pointer) => T)
 function read(arena: Arena, group: Group, wire: Uint8Array, point: Pointer, place: (bytes: number) => Pointer): void {
   const staged = place(WIRE_BYTES[group]);
   arena.bytes(staged, WIRE_BYTES[group]).set(wire);
-  const index = place(4);
-  if (arena.kernel.readPoints(group, staged, 1, 0, point, index) === 0) arena.kernel.setInfinite(point);
+  arena.kernel.readPoints(group, staged, 1, 0, point, 0);
 }
 
 function horner(

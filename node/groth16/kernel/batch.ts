@@ -30,15 +30,23 @@ const kinds: usize = memory.data(2048);
 const ADDED: u8 = 0;
 const DOUBLED: u8 = 1;
 const OPPOSITE: u8 = 2;
+/** Of a batch: each as in `kinds`. */
+const MIXED: u8 = 3;
 
 let waiting: u32 = 0;
 
 // @ts-ignore: decorator
 @inline function norms<G>(): usize { return sizeof<G>() == 4 ? denominators : normsOf2; }
 
-// What fills the last four: (0, 0) + (1, 0), any points with different x. The sum goes behind.
+// What fills the last four: (0, 0) + (1, 1), any points with different x, or the double of the second. The sum goes behind.
 const filler1: usize = memory.data(3 * 80, 16);
 const filler2: usize = memory.data(3 * 160, 16);
+function fillerOf<G>(): usize {
+  const filler = sizeof<G>() == 4 ? filler1 : filler2;
+  store<f64>(filler + size<G>(), 1);
+  store<f64>(filler + size<G>() + size<G>() / 2, 1);
+  return filler;
+}
 
 /** Places in the scratch of a step, one for each chain. */
 const X1: usize = 0;
@@ -67,26 +75,44 @@ const right: usize = memory.data(7 * 160, 16);
   store<usize>(at, to, 8);
 }
 
+/** Notes to = 2a; only flushDoublings() may follow, and other doublings. */
+// @ts-ignore: decorator
+@inline export function double<G>(a: usize, to: usize): void {
+  note(a, a, to);
+  if (waiting == BATCH) flushDoublings<G>();
+}
+
 export function flush<G>(): void {
   if (waiting == 0) return;
-  const filler = sizeof<G>() == 4 ? filler1 : filler2;
-  store<f64>(filler + size<G>(), 1);
+  const filler = fillerOf<G>();
   while (waiting & 3) note(filler, filler + size<G>(), filler + 2 * size<G>());
   const count = waiting;
   waiting = 0;
-  const pairs = count >> 1;
-  subtract<G>(pairs);
-  multiply<G>(pairs);
-  const exceptions = (isZero(FP, products) | isZero(FP, products + PAIR)) != 0;
-  if (exceptions) {
+  subtract<G>(count >> 1);
+  multiply<G>(count >> 1);
+  let exceptions = ADDED;
+  if (isZero(FP, products) | isZero(FP, products + PAIR)) {
     classify<G>(count);
-    multiply<G>(pairs);
+    multiply<G>(count >> 1);
+    exceptions = MIXED;
   }
-  mul(FP, products, products + PAIR, left);
-  inversePair(left, right);
-  mul(FP, right, products + PAIR, left + REST);
-  mul(FP, right, products, right + REST);
   finish<G>(count >> 2, exceptions);
+}
+
+export function flushDoublings<G>(): void {
+  if (waiting == 0) return;
+  const filler = fillerOf<G>() + size<G>();
+  while (waiting & 3) note(filler, filler, filler + size<G>());
+  const count = waiting;
+  waiting = 0;
+  let d = denominators;
+  for (let at = additions; at != additions + 16 * <usize>count; at += 32, d += size<G>()) {
+    loadY<G>(load<usize>(at), load<usize>(at, 16), d);
+    plus<G>(d, d, d);
+    if (sizeof<G>() == 8) settle<G>(d, d);
+  }
+  multiply<G>(count >> 1);
+  finish<G>(count >> 2, DOUBLED);
 }
 
 /** Denominators: below 1.02 p in G1, which is within the bounds for products of them; reduced in G2. */
@@ -116,10 +142,21 @@ function multiply<G>(pairs: u32): void {
 }
 
 /**
- * Four additions at a time. left + REST and right + REST are the inverses of what is left of the chains' products.
- * Bounds: denominators, rests and products are below 1.03 p; slopes and what follows as noted.
+ * From the products on, four additions at a time. left + REST and right + REST are the inverses of what is left of the
+ * chains' products. Bounds, with coordinates x and y below 0.51 p and limbs up to 2^50 + 4 (a difference of two: 1.02 p and
+ * twice the limbs, which mul allows for one operand), by what mul and so on state:
+ *   G1: d, dy < 1.02 p; products, rests, inverses, slopes < 1.03 p; slope^2 < 1.03 p, minus the sum of x < 2.1 p: settled.
+ *       slope * (x1 - x3) < 1.03 p, minus y1 < 1.6 p: settled.
+ *   G2, each part: d < 0.51 p (settled); norm < 0.83 p; products, rests, inverses < 1.03 p; dy * conjugate of d < 1.03 p, times
+ *       the inverse, the slope < 1.04 p; slope^2 < 1.45 p, minus the sum of x < 2.5 p: settled. slope * (x1 - x3) < 1.44 p,
+ *       minus y1 < 2 p: settled.
+ *   Doublings: d = 2y, as d above, settled in G2; 3 x^2 settled instead of dy.
  */
-function finish<G>(fours: u32, exceptions: bool): void {
+function finish<G>(fours: u32, kind: u8): void {
+  mul(FP, products, products + PAIR, left);
+  inversePair(left, right);
+  mul(FP, right, products + PAIR, left + REST);
+  mul(FP, right, products, right + REST);
   let at = additions;
   let d = denominators;
   let n = norms<G>();
@@ -131,9 +168,12 @@ function finish<G>(fours: u32, exceptions: bool): void {
     mul(FP, right + REST, n + PAIR, right + REST);
     loadOperands<G>(at, left);
     loadOperands<G>(at + 32, right);
-    if (exceptions) {
-      double<G>(4 * i, left);
-      double<G>(4 * i + 2, right);
+    if (kind == DOUBLED) {
+      tripleSquare<G>(left, left + DY);
+      tripleSquare<G>(right, right + DY);
+    } else if (kind == MIXED) {
+      patchDoublings<G>(4 * i, left);
+      patchDoublings<G>(4 * i + 2, right);
     }
     if (sizeof<G>() == 8) {
       mulConjugate2(left + DY, d, left + DY);
@@ -153,7 +193,7 @@ function finish<G>(fours: u32, exceptions: bool): void {
     settleMinus<G>(right + DY, right + Y1, right + DY);
     storePoints<G>(load<usize>(at, 8), load<usize>(at, 24), left + X3, left + DY);
     storePoints<G>(load<usize>(at, 40), load<usize>(at, 56), right + X3, right + DY);
-    if (exceptions) {
+    if (kind == MIXED) {
       for (let k: usize = 0; k < 4; k++) {
         if (load<u8>(kinds + 4 * i + k) == OPPOSITE) setInfinite(load<usize>(at + 16 * k, 8));
       }
@@ -191,20 +231,25 @@ function classify<G>(count: u32): void {
   }
 }
 
-/** For those lanes of additions i and i + 1 that are doublings: 3 x^2 instead of y2 - y1. */
-function double<G>(i: u32, s: usize): void {
-  for (let lane: usize = 0; lane < 2; lane++) {
-    if (load<u8>(kinds + i + lane) != DOUBLED) continue;
-    square<G>(s + X1, s + X3);
-    plus<G>(s + X3, s + X3, triple);
-    settle<G>(triple, triple);
-    plus<G>(triple, s + X3, triple);
-    settle<G>(triple, triple);
-    for (let o: usize = lane * 8; o < size<G>(); o += 16) store<f64>(s + DY + o, load<f64>(triple + o));
-  }
+/** to = 3 x^2. */
+function tripleSquare<G>(s: usize, to: usize): void {
+  square<G>(s + X1, s + X3);
+  plus<G>(s + X3, s + X3, to);
+  settle<G>(to, to);
+  plus<G>(to, s + X3, to);
+  settle<G>(to, to);
 }
 
 const triple: usize = memory.data(160, 16);
+
+/** For those lanes of additions i and i + 1 that are doublings: 3 x^2 instead of y2 - y1. */
+function patchDoublings<G>(i: u32, s: usize): void {
+  for (let lane: usize = 0; lane < 2; lane++) {
+    if (load<u8>(kinds + i + lane) != DOUBLED) continue;
+    tripleSquare<G>(s, triple);
+    for (let o: usize = lane * 8; o < size<G>(); o += 16) store<f64>(s + DY + o, load<f64>(triple + o));
+  }
+}
 
 /** Wipes what is left of points. */
 export function forgetBatch(): void {

@@ -3,7 +3,7 @@
 
 import { FP, FROM_MONTGOMERY, PAIR, TO_MONTGOMERY, add, inverse, isZero, pack, reduce, sub, unpack } from "./field";
 import { inverse2, mul2, sqr2 } from "./fp2";
-import { isInfinite, size } from "./layout";
+import { isInfinite, setInfinite, size } from "./layout";
 import { mul, sqr } from "./product";
 import { settleDifference, settleElement, settleTwo } from "./settle";
 
@@ -51,16 +51,23 @@ import { settleDifference, settleElement, settleTwo } from "./settle";
 const coordinates: usize = memory.data(80, 16);
 
 /**
- * From snarkjs' form (affine, Montgomery with 2^256, little-endian, 64 or 128 bytes; all zero is infinity) to ours. Leaves
- * out infinite points: `indices` gets the numbers of the others, counted from `from`. Returns how many were written.
+ * From snarkjs' form (affine, Montgomery with 2^256, little-endian, 64 or 128 bytes; all zero is infinity) to ours. With
+ * `indices`, infinite points are left out, and the numbers of the others, counted from `from`, are written there. Returns how
+ * many points were written.
  */
 export function readPoints<G>(bytes: usize, count: u32, from: u32, points: usize, indices: usize): u32 {
-  let finite: u32 = 0;
+  let written: u32 = 0;
   const parts: usize = size<G>() / 40;
   for (let i: u32 = 0; i < count; i++, bytes += parts * 32) {
     let any: u64 = 0;
     for (let o: usize = 0; o < parts * 32; o += 8) any |= load<u64>(bytes + o);
-    if (!any) continue;
+    if (!any) {
+      if (indices) continue;
+      setInfinite(points);
+      points += size<G>();
+      written++;
+      continue;
+    }
     for (let k: usize = 0; k < parts; k += 2) {
       unpack(bytes + 32 * k, coordinates, 0);
       unpack(bytes + 32 * k + 32, coordinates, 1);
@@ -72,11 +79,13 @@ export function readPoints<G>(bytes: usize, count: u32, from: u32, points: usize
       }
     }
     points += size<G>();
-    store<u32>(indices, from + i);
-    indices += 4;
-    finite++;
+    if (indices) {
+      store<u32>(indices, from + i);
+      indices += 4;
+    }
+    written++;
   }
-  return finite;
+  return written;
 }
 
 /** The way back, infinity included. */

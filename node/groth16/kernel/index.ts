@@ -6,9 +6,12 @@ export { convertCoefficients, group, join, products, rows, unpackValues } from "
 export { coefficientCount, growTerms, openTerms, readTerms, sortTerms } from "./terms";
 export { mul2, sqr2, inverse2 } from "./fp2";
 export { inversePair } from "./inverse";
-export { forget, histogram, prepare, reaching, slotBytes, sort } from "./msm";
+export { combinationEntries, combinationLengths, placesOf } from "./fixed";
+export { forget, slotBytes, sort } from "./msm";
+export { histogram, offsets, prepare, reaching } from "./scalars";
 export {
-  addLater, copyPoint, flush, fold, gather, horner, readPoints, setInfinite, sumBuckets, writePoints,
+  addLater, addMultiples, buildTable, copyPoint, doublePoint, flush, fold, gather, horner, hornerAll, readPoints, setInfinite,
+  sumBuckets, writePoints,
 } from "./points";
 
 /** The first byte that belongs to the caller; memory below holds constants and scratch. */

@@ -3,6 +3,7 @@
 import * as batch from "./batch";
 import * as curve from "./curve";
 import { horner as hornerOf } from "./horner";
+import * as fixed from "./fixed";
 import * as layout from "./layout";
 import * as msm from "./msm";
 
@@ -59,4 +60,24 @@ export function gather(group: u32, sums: usize, widths: usize, windows: u32, poi
 export function horner(group: u32, points: usize, count: u32, doubling: bool, result: usize): void {
   if (group == 1) hornerOf<G1>(points, count, doubling, result);
   else hornerOf<G2>(points, count, doubling, result);
+}
+
+export function doublePoint(group: u32, from: usize, times: u32, to: usize): void {
+  if (group == 1) fixed.doublePoint<G1>(from, times, to);
+  else fixed.doublePoint<G2>(from, times, to);
+}
+
+export function buildTable(group: u32, table: usize, count: u32): void {
+  if (group == 1) fixed.buildTable<G1>(table, count);
+  else fixed.buildTable<G2>(table, count);
+}
+
+export function addMultiples(group: u32, table: usize, values: usize, count: u32, bit: u32, width: u32, to: usize): void {
+  if (group == 1) fixed.addMultiples<G1>(table, values, count, bit, width, to);
+  else fixed.addMultiples<G2>(table, values, count, bit, width, to);
+}
+
+export function hornerAll(group: u32, sums: usize, lengths: usize, count: u32, to: usize): void {
+  if (group == 1) fixed.hornerAll<G1>(sums, lengths, count, to);
+  else fixed.hornerAll<G2>(sums, lengths, count, to);
 }
