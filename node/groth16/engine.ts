@@ -38,7 +38,7 @@ interface Kept {
 
 /** Points that are read and added up at a time when the key does not fit the cache, and bytes read at a time. */
 const PIECE = 1 << 17;
-const CHUNK_BYTES = 1 << 22;
+const CHUNK_BYTES = 1 << 20;
 
 /** @param cacheBytes for the points that are kept between proofs */
 export function openEngine(kernel: Kernel, cacheBytes: number): Engine {
@@ -89,7 +89,7 @@ export function openEngine(kernel: Kernel, cacheBytes: number): Engine {
       const { key, witness } = current();
       const { domain, terms } = polynomialsOf(current());
       return briefly(() => {
-        const values = loadWitness(arena, arena.bytes(witness, VALUE_BYTES * key.wires).slice());
+        const values = loadWitness(arena, witness, key.wires);
         return arena.bytes(coset(arena, domain, terms, values, of), cosetBytes(domain)).slice();
       });
     },
@@ -100,6 +100,7 @@ export function openEngine(kernel: Kernel, cacheBytes: number): Engine {
         const [pa, pb, pc] = [a, b, c].map((bytes) => {
           const at = arena.alloc(bytes.length);
           arena.bytes(at, bytes.length).set(bytes);
+          release(bytes);
           return at;
         }) as [Pointer, Pointer, Pointer];
         const scalars = join(arena, domain, pa, pb, pc);
@@ -129,7 +130,7 @@ export function openEngine(kernel: Kernel, cacheBytes: number): Engine {
       }
       const loaded = bases.get(of);
       if (loaded !== undefined) return [briefly(() => together(arena, loaded, at, plan, from, to))];
-      return Array.from({ length: Math.ceil(count / PIECE) }, (_, k) =>
+      return Array.from({ length: Math.max(1, Math.ceil(count / PIECE)) }, (_, k) =>
         briefly(() => {
           const [start, length] = [k * PIECE, Math.min(PIECE, count - k * PIECE)];
           return together(arena, load(start, length), at + VALUE_BYTES * start, plan, from, to);
@@ -143,6 +144,11 @@ export function openEngine(kernel: Kernel, cacheBytes: number): Engine {
       arena.clear();
     },
   };
+}
+
+/** Gives a message's memory back now instead of when the collector finds it; engines without `transfer` wait for that. */
+function release({ buffer }: Uint8Array): void {
+  (buffer as { transfer?: (length: number) => unknown }).transfer?.(0);
 }
 
 interface Parts {
@@ -196,9 +202,11 @@ function together(
 function readBases(arena: Arena, source: ByteSource, group: 1 | 2, offset: number, from: number, count: number): Bases {
   const size = group === 1 ? G1_BYTES : G2_BYTES;
   function* chunks(): Generator<Uint8Array> {
-    const most = CHUNK_BYTES / size;
-    for (let done = 0; done < count; done += most) {
-      yield source.read(offset + size * (from + done), size * Math.min(most, count - done));
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    for (let at = 0; at < size * count; at += CHUNK_BYTES) {
+      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, size * count - at));
+      source.readInto(offset + size * from + at, chunk);
+      yield chunk;
     }
   }
   return loadBases(arena, group, count, chunks());
@@ -208,9 +216,11 @@ function loadPolynomials(arena: Arena, { source, key }: Kept): NonNullable<Kept[
   const domain = openDomain(arena, Math.log2(key.domain));
   const loader = termsLoader(arena, { domain, wires: key.wires, count: key.terms });
   const start = key.sections.terms.offset + 4;
-  const most = Math.floor(CHUNK_BYTES / TERM_BYTES);
-  for (let done = 0; done < key.terms; done += most) {
-    loader.feed(source.read(start + TERM_BYTES * done, TERM_BYTES * Math.min(most, key.terms - done)));
+  const buffer = new Uint8Array(TERM_BYTES * Math.floor(CHUNK_BYTES / TERM_BYTES));
+  for (let at = 0; at < TERM_BYTES * key.terms; at += buffer.length) {
+    const chunk = buffer.subarray(0, Math.min(buffer.length, TERM_BYTES * key.terms - at));
+    source.readInto(start + at, chunk);
+    loader.feed(chunk);
   }
   return { domain, terms: loader.finish() };
 }

@@ -75,24 +75,18 @@ function grow({ kernel }: Arena, from: Pointer, pairs: number, step: Pointer, to
 
 /**
  * A witness for coset, 40 bytes a value.
- * @param bytes the values, 32 bytes each, little-endian, at most PIECE-wise copied
- * @throws NodeError "input" if a value is not below R
+ * @param values `count` plain numbers of 32 bytes, little-endian
+ * @throws NodeError "input" if one is not below R
  */
-export function loadWitness(arena: Arena, bytes: Uint8Array): Pointer {
-  const { kernel } = arena;
-  const count = bytes.length / VALUE_BYTES;
+export function loadWitness(arena: Arena, values: Pointer, count: number): Pointer {
   const witness = arena.alloc(SINGLE * count);
-  const before = arena.mark();
-  const staging = arena.alloc(VALUE_BYTES * PIECE);
   for (let done = 0; done < count; done += PIECE) {
-    const part = bytes.subarray(done * VALUE_BYTES, (done + PIECE) * VALUE_BYTES);
-    arena.bytes(staging, part.length).set(part);
-    const taken = kernel.unpackValues(staging, part.length / VALUE_BYTES, witness + done * SINGLE);
-    if (taken < part.length / VALUE_BYTES) {
+    const piece = Math.min(PIECE, count - done);
+    const taken = arena.kernel.unpackValues(values + VALUE_BYTES * done, piece, witness + SINGLE * done);
+    if (taken < piece) {
       throw new NodeError("input", `the witness' value ${done + taken} is not below the field's order`);
     }
   }
-  arena.rewind(before);
   return witness;
 }
 

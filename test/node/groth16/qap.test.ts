@@ -76,7 +76,12 @@ describe("the prover's quotient", function () {
     return loader.finish();
   }
 
-  const witnessBytes = (values: readonly bigint[]): Buffer => Buffer.concat(values.map(littleEndian));
+  function witnessOf(arena: Arena, values: readonly bigint[]): Pointer {
+    const bytes = Buffer.concat(values.map(littleEndian));
+    const at = arena.alloc(bytes.length);
+    arena.bytes(at, bytes.length).set(bytes);
+    return loadWitness(arena, at, values.length);
+  }
 
   /** All of it, as a proof does it. */
   function scalarsOf(power: number, terms: readonly Term[], values: readonly bigint[], piece?: number): Buffer {
@@ -87,7 +92,7 @@ describe("the prover's quotient", function () {
 
   function finish(arena: Arena, power: number, loaded: Terms, values: readonly bigint[]): Buffer {
     const domain = openDomain(arena, power);
-    const witness = loadWitness(arena, witnessBytes(values));
+    const witness = witnessOf(arena, values);
     const [a, b, c] = (["a", "b", "c"] as const).map((which) => coset(arena, domain, loaded, witness, which));
     const scalars = join(arena, domain, a as Pointer, b as Pointer, c as Pointer);
     return Buffer.from(arena.bytes(scalars, 32 * domain.size));
@@ -336,7 +341,7 @@ describe("the prover's quotient", function () {
     const arena = new Arena(kernel);
     const top = 1n << 192n;
     const good = [0n, R - 1n, R - 2n, R - top, (R / top) * top, (1n << 253n) - 1n];
-    const at = loadWitness(arena, witnessBytes(good));
+    const at = witnessOf(arena, good);
     const floats = new Float64Array(kernel.memory.buffer, at, 5 * good.length);
     good.forEach((value, i) => {
       const limbs = Array.from(floats.subarray(5 * i, 5 * i + 5), BigInt);
@@ -346,7 +351,7 @@ describe("the prover's quotient", function () {
       for (const place of [0, 3, 6]) {
         const values = [...good];
         values.splice(place, 0, bad);
-        expect(() => loadWitness(arena, witnessBytes(values)))
+        expect(() => witnessOf(arena, values))
           .to.throw(NodeError, new RegExp(`value ${place} `))
           .with.property("code", "input");
       }
