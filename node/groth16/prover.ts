@@ -196,11 +196,15 @@ async function proveWith(
       }),
     );
   };
+  /** Threads cut a sum into different pieces: one for those that keep its points, many for those that read them again. */
   const together = (group: 1 | 2, parts: readonly Uint8Array[][][], which: number): Uint8Array => {
-    const pieces = (parts[0] as Uint8Array[][]).map((_, piece) => {
-      const ofPiece = parts.map((part) => part[piece]?.[which] as Uint8Array);
-      return combine(arena, group, ofPiece);
-    });
+    const pieces = Array.from({ length: Math.max(...parts.map(({ length }) => length)) }, (_, piece) =>
+      combine(
+        arena,
+        group,
+        parts.map((part) => part[piece]?.[which] ?? infinite(part[0]?.[which] as Uint8Array)),
+      ),
+    );
     return pieces.reduce((all, piece) => add(arena, group, all, piece));
   };
 
@@ -232,6 +236,11 @@ async function proveWith(
   for (const secret of [scalars, joined.scalars]) secret.fill(0);
   await pool.all({ do: "wipe" });
   return { points, signals, key: header, ic, phases: { ...phases, wall: performance.now() - began } };
+}
+
+/** As many points as these, all infinite: see kernel/layout.ts. */
+function infinite({ length }: Uint8Array): Uint8Array {
+  return new Uint8Array(new Float64Array(length / 8).fill(Infinity).buffer);
 }
 
 /** The same bytes where all threads can see them, if the platform allows; else they are copied to each. */
