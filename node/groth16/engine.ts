@@ -37,7 +37,7 @@ interface Kept {
 }
 
 /** Points that are read and added up at a time when the key does not fit the cache, and bytes read at a time. */
-const PIECE = 1 << 17;
+const PIECE = 1 << 18;
 const CHUNK_BYTES = 1 << 20;
 
 /** @param cacheBytes for the points that are kept between proofs */

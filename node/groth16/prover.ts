@@ -17,7 +17,7 @@ import { builtin } from "./threads.ts";
 export interface ProverOptions {
   /** Default: one per processor, at most 8. */
   readonly threads?: number;
-  /** Memory for the keys' points between proofs, all threads together; what does not fit is read again. Default 2 GB. */
+  /** Memory for the keys' points between proofs, all threads together; what does not fit is read again. Default 1 GB. */
   readonly cacheBytes?: number;
   /** Only for making the self-test's own answers: false leaves it out. */
   readonly selfTest?: boolean;
@@ -66,7 +66,7 @@ export interface Joined {
 const MOST_THREADS = 8;
 /** Additions of points per task: about 4 ms, far more than a message takes. */
 const TASK = 25_000;
-const CACHE_BYTES = 2 ** 31;
+const CACHE_BYTES = 2 ** 30;
 
 /** Node 20 has no navigator. */
 function processors(): number {
