@@ -146,9 +146,10 @@ export function openEngine(kernel: Kernel, cacheBytes: number): Engine {
   };
 }
 
-/** Gives a message's memory back now instead of when the collector finds it; engines without `transfer` wait for that. */
-function release({ buffer }: Uint8Array): void {
-  (buffer as { transfer?: (length: number) => unknown }).transfer?.(0);
+/** Wipes a message, and gives its memory back now instead of when the collector finds it, if the engine has `transfer`. */
+function release(bytes: Uint8Array): void {
+  bytes.fill(0);
+  (bytes.buffer as { transfer?: (length: number) => unknown }).transfer?.(0);
 }
 
 interface Parts {

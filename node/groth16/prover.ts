@@ -97,10 +97,11 @@ export function openRawProver(options: ProverOptions = {}): RawProver {
   ): Promise<Proved> => {
     const stop = (): void => void cool(new NodeError("aborted", "stopped on request", { cause: signal.reason }));
     signal.addEventListener("abort", stop, { once: true });
+    const secrets: Uint8Array[] = [];
     try {
       const ready = await (warm ??= start(threads, options));
       throwIfAborted(signal);
-      return await proveWith(ready, key, witness, blinding, onProgress);
+      return await proveWith(ready, key, witness, blinding, onProgress, secrets);
     } catch (thrown) {
       // Whatever went wrong, no thread is left with half a key or with a witness in its memory.
       await cool(asNodeError(thrown));
@@ -108,6 +109,8 @@ export function openRawProver(options: ProverOptions = {}): RawProver {
       throw thrown;
     } finally {
       signal.removeEventListener("abort", stop);
+      // What went to a thread is detached here, and wiped there.
+      for (const secret of secrets) if (secret.length > 0) secret.fill(0);
     }
   };
 
@@ -159,6 +162,8 @@ async function proveWith(
   witness: SourceSpec,
   blinding: Blinding,
   onProgress: LongCall["onProgress"],
+  /** Takes what the caller has to wipe, however this ends. */
+  secrets: Uint8Array[],
 ): Promise<Proved> {
   const { pool, arena } = warm;
   const began = performance.now();
@@ -209,16 +214,21 @@ async function proveWith(
   };
 
   // The polynomials first: the longest chain of steps hangs on them.
-  const coset = async (of: "a" | "b" | "c"): Promise<Uint8Array> =>
-    count("transforms", await pool.run<Uint8Array>({ do: "coset", of }));
+  const coset = async (of: "a" | "b" | "c"): Promise<Uint8Array> => {
+    const values = await pool.run<Uint8Array>({ do: "coset", of });
+    secrets.push(values.value);
+    return count("transforms", values);
+  };
   const cosets = Promise.all([coset("a"), coset("b"), coset("c")]);
   const ofWitness = plan(histogram);
   const witnessSums = Promise.all([sum("b", ofWitness), sum("a", ofWitness), sum("c", ofWitness)]);
   // These fail together; the first to be awaited tells it, and the other must not end the process as unhandled.
   witnessSums.catch(() => undefined);
   const [a, b, c] = await cosets;
-  const joined = count("join", await pool.first<Joined>({ do: "join", a, b, c }));
-  const scalars = shared(joined.scalars);
+  const ofJoined = await pool.first<Joined>({ do: "join", a, b, c });
+  const scalars = shared(ofJoined.value.scalars);
+  secrets.push(ofJoined.value.scalars, scalars);
+  const joined = count("join", ofJoined);
   await pool.all({ do: "scalars", scalars });
   const h = await sum("h", plan(joined.histogram));
   const [bParts, aParts, cParts] = await witnessSums;
@@ -233,7 +243,6 @@ async function proveWith(
   };
   const points = assemble(arena, header, sums, blinding);
   phases["points"] = performance.now() - before;
-  for (const secret of [scalars, joined.scalars]) secret.fill(0);
   await pool.all({ do: "wipe" });
   return { points, signals, key: header, ic, phases: { ...phases, wall: performance.now() - began } };
 }

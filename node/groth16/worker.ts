@@ -40,7 +40,10 @@ function answer(task: Task): unknown {
     case "join":
       return engine.join(task.a, task.b, task.c);
     case "scalars":
-      return engine.scalars(task.scalars);
+      engine.scalars(task.scalars);
+      // If it came as a copy.
+      if (task.scalars.buffer instanceof ArrayBuffer) task.scalars.fill(0);
+      return undefined;
     case "sum":
       return engine.sum(task.of, task.plan, task.from, task.to);
     case "wipe":
@@ -59,9 +62,10 @@ function readOnce(spec: SourceSpec, { witness }: Engine): unknown {
   }
 }
 
-/** Buffers that can be given away instead of copied. */
+/** Buffers that are given away instead of copied: nobody would wipe what a copy leaves here. */
 function buffersOf(value: unknown): ArrayBuffer[] {
-  const arrays: unknown[] = [value, ...(Array.isArray(value) ? (value as unknown[][]).flat(2) : [])];
+  const parts: unknown[] = Array.isArray(value) ? (value as unknown[][]).flat(2) : Object.values(value ?? {});
+  const arrays = value instanceof Uint8Array ? [value] : parts;
   return arrays.flatMap((each) =>
     each instanceof Uint8Array && each.buffer instanceof ArrayBuffer ? [each.buffer] : [],
   );
