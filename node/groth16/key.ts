@@ -109,7 +109,7 @@ export function readHeader(file: Container): KeyHeader {
 }
 
 const WTNS = { header: 1, values: 2 } as const;
-const R_TOP = Number(R >> 248n);
+const R_BYTES = Array.from({ length: VALUE_BYTES }, (_, i) => Number((R >> BigInt(8 * i)) & 0xffn));
 
 /**
  * The values of the .wtns in `source`, 32 bytes a wire, little-endian: where they are if the source is in memory, or in
@@ -141,11 +141,19 @@ export function readWitness(source: ByteSource, wires: number, target?: Uint8Arr
   return values;
 }
 
+/** By bytes from the top: a BigInt of a witness' value would lie in memory that nobody can wipe. */
+function belowR(values: Uint8Array, at: number): boolean {
+  for (let i = VALUE_BYTES - 1; i >= 0; i--) {
+    const difference = (values[at + i] as number) - (R_BYTES[i] as number);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
 function checkValues(name: string, values: Uint8Array): void {
   if (getField(values, 0) !== 1n) throw malformed(name, "the value of wire 0 is not 1");
   for (let at = 0; at < values.length; at += VALUE_BYTES) {
-    // One value in some hundred, if they are random, needs the second look.
-    if ((values[at + 31] as number) < R_TOP || getField(values, at) < R) continue;
+    if (belowR(values, at)) continue;
     throw malformed(name, `the value of wire ${at / VALUE_BYTES} is not below the field's prime`);
   }
 }
