@@ -161,6 +161,8 @@ export class Arena {
         });
       }
     }
+    // What nobody will write to is not left with what was there: it may stay below what is kept.
+    this.bytes(at + bytes, end - at - bytes).fill(0);
     this.next = end;
     this.high = Math.max(this.high, end);
     return at;
