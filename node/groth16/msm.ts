@@ -39,8 +39,9 @@ const PIECE = 4096;
 /** An instance's scratch, in 4-byte numbers, for points sorted by bucket: as many windows at a time as fit. */
 const SORTED = 1 << 17;
 const WIDEST = 16;
-/** What a window costs in any case, in additions. */
+/** What a window costs in any case, and what each of its buckets costs, in additions. */
 const WINDOW_COST = 40;
+const BUCKET_COST = 1.25;
 
 /** Loads `count` points of 64 or 128 bytes, from pieces of any length. Keeps 84 or 164 bytes for each finite one. */
 export function loadBases(arena: Arena, group: Group, count: number, chunks: Iterable<Uint8Array>): Bases {
@@ -102,8 +103,9 @@ export function histogram(arena: Arena, scalars: Pointer, count: number): Histog
 }
 
 /**
- * The windows of least cost. A window of c bits from bit b on costs an addition for each scalar that reaches bit b and one
- * or two for each of its 2^(c-1) buckets, so the best cut follows bit by bit from the best cuts of fewer bits.
+ * The windows of least cost. A window of c bits from bit b on costs an addition for each scalar that reaches bit b, and for
+ * each of its 2^(c-1) buckets two less the one that its first point does not need, and some time to sort. So the best cut
+ * follows bit by bit from the best cuts of fewer bits.
  */
 export function plan(histogram: Histogram): Plan {
   const reaching = new Array<number>(257).fill(0);
@@ -116,7 +118,7 @@ export function plan(histogram: Histogram): Plan {
   for (let end = 1; end <= bits; end++) {
     let found = { cost: Infinity, width: 0, own: 0 };
     for (let width = 1; width <= Math.min(WIDEST, end); width++) {
-      const own = (reaching[end - width] as number) + 2 ** (width - 1) + WINDOW_COST;
+      const own = (reaching[end - width] as number) + BUCKET_COST * 2 ** (width - 1) + WINDOW_COST;
       const cost = (best[end - width] as { cost: number }).cost + own;
       if (cost < found.cost) found = { cost, width, own };
     }

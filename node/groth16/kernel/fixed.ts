@@ -143,19 +143,19 @@ export function placesOf(counts: usize, buckets: u32, places: usize): void {
 /** to[i] = sum of 2^b sums[b of i]. */
 export function hornerAll<G>(sums: usize, lengths: usize, count: u32, to: usize): void {
   let most: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) {
+  for (let i: usize = 0; i < count; i++) {
     setInfinite(to + i * size<G>());
     most = max(most, load<u32>(lengths + 4 * i));
   }
-  for (let b = most; b > 0; b--) {
-    for (let i: u32 = 0; i < count; i++) {
+  for (let b: usize = most; b > 0; b--) {
+    for (let i: usize = 0; i < count; i++) {
       const at = to + i * size<G>();
-      if (load<u32>(lengths + 4 * i) > b && !isInfinite(at)) double<G>(at, at);
+      if (<usize>load<u32>(lengths + 4 * i) > b && !isInfinite(at)) double<G>(at, at);
     }
     flushDoublings<G>();
     let sum = sums + (b - 1) * size<G>();
-    for (let i: u32 = 0; i < count; i++) {
-      const length = load<u32>(lengths + 4 * i);
+    for (let i: usize = 0; i < count; i++) {
+      const length: usize = load<u32>(lengths + 4 * i);
       if (length >= b && !isInfinite(sum)) {
         const at = to + i * size<G>();
         if (isInfinite(at)) copyPoint<G>(sum, at);

@@ -318,7 +318,7 @@ describe("multi-scalar multiplication", function () {
       );
       const { starts, costs } = plan(counts);
       const reach = (bit: number): number => sumOf([...counts.subarray(Math.max(bit, 1))]);
-      const cost = (from: number, width: number): number => reach(from) + 2 ** (width - 1) + 40;
+      const cost = (from: number, width: number): number => reach(from) + 1.25 * 2 ** (width - 1) + 40;
       // Every way to cut longest + 1 bits.
       const cheapest = (from: number): number =>
         from === longest + 1
