@@ -266,9 +266,10 @@ let strangers = 0;
 /** What tells one key from another: the file's state, or which object it is. */
 function identify(key: SourceSpec): string {
   if (key.kind === "path") {
-    const { mtimeMs, size, ino } =
+    // The time of change too: whoever unpacks a stranger's archive takes its modification times, and often the same inode.
+    const { mtimeMs, ctimeMs, size, ino } =
       builtin<typeof NodeFiles>("node:fs")?.statSync(key.path, { throwIfNoEntry: false }) ?? {};
-    return `${key.path} ${mtimeMs} ${size} ${ino}`;
+    return `${key.path} ${mtimeMs} ${ctimeMs} ${size} ${ino}`;
   }
   const object = key.kind === "bytes" ? key.bytes : key.blob;
   const id = known.get(object) ?? `${++strangers}`;

@@ -82,8 +82,8 @@ export function wasmProver(raw: RawProver = openRawProver()): Prover {
 function keyReader(): (zkey: string) => VerifyingKey {
   const known = new Map<string, { readonly stamp: string; readonly key: VerifyingKey }>();
   return (zkey) => {
-    const { mtimeMs, size, ino } = statSync(zkey, { throwIfNoEntry: false }) ?? {};
-    const stamp = `${mtimeMs} ${size} ${ino}`;
+    const { mtimeMs, ctimeMs, size, ino } = statSync(zkey, { throwIfNoEntry: false }) ?? {};
+    const stamp = `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
     const before = known.get(zkey);
     if (before?.stamp === stamp) return before.key;
     const key = readVerifyingKey(zkey);
