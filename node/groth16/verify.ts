@@ -25,6 +25,8 @@ export async function verify(
   if (signals.length !== key.publics || signals.some((signal) => signal < 0n || signal >= R)) return false;
   const curve = await localCurve();
   const { G1, G2 } = curve;
+  // Blinding makes these random: at infinity they come from a key that is all zeros, under which everything holds.
+  if (G1.isZero(a) || G2.isZero(b) || G1.isZero(c)) return false;
   const point = (i: number): Uint8Array => ic.subarray(64 * i, 64 * i + 64);
   const inputs = signals.reduce((sum, signal, i) => G1.add(sum, G1.timesScalar(point(i + 1), signal)), point(0));
   // ffjavascript's Miller loop does not know infinity, whose pairing with anything is one.
