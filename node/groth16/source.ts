@@ -60,6 +60,8 @@ export function pathSource(path: string): ByteSource {
     new NodeError("input", `${path}: ${what}`, { cause, facts: { path } });
   let file: number;
   try {
+    // Opening a pipe waits for its other end, and nothing can end a thread that does.
+    if (files.statSync(path).isFIFO()) throw new Error("a pipe, not a file");
     file = files.openSync(path, "r");
   } catch (cause) {
     throw refused("cannot be opened", cause);
