@@ -31,6 +31,7 @@ export interface Kernel {
   sqr2(a: Pointer, r: Pointer): void;
   inverse2(a: Pointer, r: Pointer): void;
   inversePair(a: Pointer, r: Pointer): void;
+  settleElement(a: Pointer, r: Pointer): void;
   readPoints(group: number, bytes: Pointer, count: number, from: number, points: Pointer, indices: Pointer): number;
   writePoints(group: number, points: Pointer, count: number, bytes: Pointer): void;
   copyPoint(group: number, from: Pointer, to: Pointer): void;
@@ -74,6 +75,21 @@ export interface Kernel {
   ): number;
   placesOf(counts: Pointer, buckets: number, places: Pointer): void;
   hornerAll(group: number, sums: Pointer, lengths: Pointer, n: number, to: Pointer): void;
+  // keymaking.ts, whose user is keyengine.ts.
+  fractions(
+    ...args: [
+      ...[first: Pointer, step: Pointer, point: Pointer, scale: Pointer],
+      ...[count: number, scratch: Pointer, to: Pointer],
+    ]
+  ): void;
+  separate(from: Pointer, count: number, to: Pointer): void;
+  spellTerms(
+    ...args: [rows: Pointer, coefficients: Pointer, wide: Pointer, count: number, terms: Pointer, elements: Pointer]
+  ): void;
+  weigh(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
+  packPairs(from: Pointer, count: number, to: Pointer): void;
+  differences(a: Pointer, b: Pointer, count: number, to: Pointer): void;
+  writePlain(group: number, points: Pointer, count: number, bytes: Pointer): void;
   // fft.ts, qap.ts and terms.ts, whose users are polynomials.ts and terms.ts.
   scale(from: Pointer, count: number, factor: Pointer, to: Pointer): void;
   coset(at: Pointer, pairs: number, inverse: Pointer, forward: Pointer): void;

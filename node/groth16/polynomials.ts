@@ -126,6 +126,6 @@ export function join(arena: Arena, domain: Domain, a: Pointer, b: Pointer, c: Po
 }
 
 /** A root of unity of order 2^k, snarkjs' Fr.w[k]. */
-function rootOf(k: number): bigint {
+export function rootOf(k: number): bigint {
   return raise(ROOT, 1n << BigInt(TWO_ADICITY - k));
 }

@@ -1,7 +1,6 @@
 // The prover: one key at a time on warm threads, one proof at a time. Cuts a proof into tasks (messages.ts), lets the pool
 // spread them, and puts the results together. Does not verify: index.ts and the node do, each with its own verifier.
 import type * as NodeFiles from "node:fs";
-import type * as NodeSystem from "node:os";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { takeTurns } from "../core/turns.ts";
@@ -12,7 +11,7 @@ import { add, combine, cut, type Plan, plan } from "./msm.ts";
 import { type Answer, openPool, type Pool } from "./pool.ts";
 import { assemble, type Blinding, drawBlinding, type Points, type Sums } from "./proof.ts";
 import type { SourceSpec } from "./source.ts";
-import { builtin } from "./threads.ts";
+import { builtin, usualThreads } from "./threads.ts";
 
 export interface ProverOptions {
   /** Default: one per processor, at most 8. */
@@ -63,19 +62,12 @@ export interface Joined {
   readonly histogram: Uint32Array;
 }
 
-const MOST_THREADS = 8;
 /** Additions of points per task: about 4 ms, far more than a message takes. */
 const TASK = 25_000;
 const CACHE_BYTES = 2 ** 30;
 
-/** Node 20 has no navigator. */
-function processors(): number {
-  const { navigator } = globalThis as { navigator?: Navigator };
-  return navigator?.hardwareConcurrency ?? builtin<typeof NodeSystem>("node:os")?.availableParallelism() ?? 1;
-}
-
 export function openRawProver(options: ProverOptions = {}): RawProver {
-  const threads = options.threads ?? Math.min(MOST_THREADS, processors());
+  const threads = options.threads ?? usualThreads();
   if (!Number.isInteger(threads) || threads < 1) {
     throw new NodeError("usage", `a prover cannot have ${threads} threads`, { mend: "Give a whole number from 1 on." });
   }

@@ -1,5 +1,6 @@
 // Threads of the prover, alike on Node (worker_threads) and in browsers (Worker): start one, talk to it, end it. What a
 // thread runs is worker.ts. Knows nothing of proofs.
+import type * as NodeSystem from "node:os";
 import type * as NodeThreads from "node:worker_threads";
 
 /** The half of a channel that both platforms have. */
@@ -21,6 +22,15 @@ type NodeWorkers = typeof NodeThreads;
 export function builtin<T>(name: string): T | undefined {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
   return host.process?.getBuiltinModule?.(name) as T | undefined;
+}
+
+const MOST_THREADS = 8;
+
+/** One per processor, at most 8. Node 20 has no navigator. */
+export function usualThreads(): number {
+  const { navigator } = globalThis as { navigator?: Navigator };
+  const processors = navigator?.hardwareConcurrency ?? builtin<typeof NodeSystem>("node:os")?.availableParallelism();
+  return Math.min(MOST_THREADS, processors ?? 1);
 }
 
 /** worker.ts when run from source, worker.js when built. Not in the form that webpack takes for a file of its own. */

@@ -1,16 +1,8 @@
 // The pairing check of a proof against its own key, by ffjavascript: what the kernel computed is believed only after that.
-import { buildBn128, type Curve } from "ffjavascript";
 import { R } from "../core/field.ts";
+import { localCurve } from "./curve.ts";
 import type { ProvingKey } from "./key.ts";
 import type { Points } from "./proof.ts";
-
-let local: Promise<Curve> | undefined;
-
-/** BN254 without threads, so nothing to end. */
-export function localCurve(): Promise<Curve> {
-  local ??= buildBn128(true);
-  return local;
-}
 
 /**
  * e(A, B) = e(alpha, beta) e(IC_0 + sum of signal_i IC_i, gamma) e(C, delta).

@@ -1,7 +1,8 @@
-// A thread of the prover: one engine, one task at a time, answers with the result or with the error. Runs wherever threads.ts
-// can start it.
+// A thread of the prover, or for making keys: one engine, one task at a time, answers with the result or with the error. Runs
+// wherever threads.ts can start it.
 import { asNodeError } from "../core/errors.ts";
 import { type Engine, openEngine } from "./engine.ts";
+import { type KeyEngine, openKeyEngine } from "./keyengine.ts";
 import type { Reply, Request, Task } from "./messages.ts";
 import { instantiate } from "./module.ts";
 import { selfTest } from "./selftest.ts";
@@ -9,6 +10,7 @@ import { openSource, type SourceSpec } from "./source.ts";
 import { parent } from "./threads.ts";
 
 let engine: Engine | undefined;
+let keys: KeyEngine | undefined;
 
 const say = parent((message) => {
   const { id, task } = message as Request;
@@ -29,6 +31,11 @@ function answer(task: Task): unknown {
     return undefined;
   }
   if (task.do === "test") return selfTest(instantiate(task.module));
+  if (task.do === "start keys") {
+    keys = openKeyEngine(instantiate(task.module), task.width);
+    return undefined;
+  }
+  if (task.do === "keys") return keys?.(task.task);
   if (engine === undefined) throw new Error("the thread was not started");
   switch (task.do) {
     case "key":

@@ -4,12 +4,11 @@
 import { randomBytes } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Curve } from "ffjavascript";
 import type { Digest, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
+import { type Curve, localCurve } from "../groth16/curve.ts";
 import { type Contribution, readContributions, type CeremonyRecord } from "./contributions.ts";
-import { localCurve } from "./curve.ts";
 import { atomically, sha256, sha256File } from "./files.ts";
 import { canonicalJson, type Json } from "./json.ts";
 import { checkPtauDigest, openPtau } from "./ptau.ts";

@@ -1,9 +1,9 @@
 // The record of a ceremony inside a .zkey (section 10): who changed delta, and how. Reads it; that the steps are true is
 // for ceremony.ts to verify.
 import { createHash } from "node:crypto";
-import type { Curve } from "ffjavascript";
+import type { Curve } from "../groth16/curve.ts";
+import { G1_BYTES, G2_BYTES } from "../groth16/key.ts";
 import { type BinFile, malformed } from "./binfile.ts";
-import { G1_BYTES, G2_BYTES } from "./curve.ts";
 import { HASH_BYTES, SECTION } from "./zkey.ts";
 
 export interface Contribution {

@@ -9,10 +9,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { Digest, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
+import { localCurve } from "../groth16/curve.ts";
 import type { Graph } from "../model/ir.ts";
 import { parseGraph } from "../model/serialize.ts";
 import { readContributions } from "./contributions.ts";
-import { localCurve } from "./curve.ts";
 import { sha256, sha256File } from "./files.ts";
 import { canonicalJson, type Json } from "./json.ts";
 import {

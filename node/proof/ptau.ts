@@ -1,10 +1,10 @@
 // Prepared powers-of-tau files (.ptau), as far as a ceremony for one circuit needs them. Checks shape, sizes and that the
 // points belong together; that the secret is lost rests on the ceremony that published the file, hence its digest.
-import type { Curve } from "ffjavascript";
 import { NodeError } from "../core/errors.ts";
 import { getField, MAX_POWER, Q } from "../core/field.ts";
+import { type Curve, isSound } from "../groth16/curve.ts";
+import { G1_BYTES, G2_BYTES } from "../groth16/key.ts";
 import { type BinFile, malformed, openBinFile } from "./binfile.ts";
-import { G1_BYTES, G2_BYTES, isSound } from "./curve.ts";
 import { hashFile } from "./files.ts";
 
 export const PTAU = { header: 1, tau1: 2, tau2: 3, alpha1: 4, beta1: 5, beta2: 6 } as const;

@@ -1,14 +1,17 @@
 // Development keys: a whole Groth16 key from known randomness, in seconds. Whoever knows the seed can forge proofs, and the
 // default seed is public: such a key is for trials, is marked as one in package and registry, and can be made again by
-// anybody, byte for byte. Relies on batches.ts for the points; the layout is snarkjs' (zkey.ts).
+// anybody, byte for byte. The prover's kernel makes the points (groth16/keymaking.ts); the layout is snarkjs' (zkey.ts).
 import { createHash } from "node:crypto";
 import type { VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { inverse, power, R } from "../core/field.ts";
 import type { LongCall } from "../core/ports.ts";
-import { batchPlugin, fixedBase, type FixedBase, type GroupName } from "./batches.ts";
+import { inOrder, type KeyMaker, packScalars, withKeyMaker } from "../groth16/keymaking.ts";
+import type { Fractions, WeighedColumns } from "../groth16/messages.ts";
+import type { Group } from "../groth16/msm.ts";
+import { rootOf } from "../groth16/polynomials.ts";
 import { BinFileWriter } from "./binfile.ts";
-import { withThreads } from "./curve.ts";
+import { type Columns, cutWires, readColumns, sliceColumns } from "./columns.ts";
 import { openR1cs, type R1cs, yielding } from "./r1cs.ts";
 import { readVerifyingKey } from "./vkey.ts";
 import { HASH_BYTES, SECTION, TermsWriter, writeHeader } from "./zkey.ts";
@@ -23,6 +26,8 @@ export interface DevelopmentKeyOptions extends LongCall {
   /** Written; the caller renames it into place. */
   readonly zkey: string;
   readonly seed?: string;
+  /** Default: one per processor, at most 8. The key is the same. */
+  readonly threads?: number;
 }
 
 export interface DevelopmentKey {
@@ -46,77 +51,111 @@ function secretsOf(seed: string): Secrets {
   return { tau: secret("tau"), alpha: secret("alpha"), beta: secret("beta"), delta: secret("delta") };
 }
 
-/** Deterministic in the circuit and the seed. @throws NodeError "input" for a malformed .r1cs, "aborted" on request. */
+/**
+ * Deterministic in the circuit and the seed.
+ * @throws NodeError "input" for a malformed .r1cs, "aborted" on request, or as withKeyMaker
+ */
 export async function makeDevelopmentKey(options: DevelopmentKeyOptions): Promise<DevelopmentKey> {
   const secrets = secretsOf(options.seed ?? DEVELOPMENT_SEED);
   const r1cs = openR1cs(options.r1cs);
   try {
-    await withThreads(batchPlugin, async (curve) => {
-      const base = await fixedBase(curve);
-      const { power: log } = r1cs.header;
-      // snarkjs' roots of unity, so that the prover's transforms meet the same domain.
-      const roots: Roots = { even: rootAt(curve.Fr.w, log), odd: rootAt(curve.Fr.w, log + 1) };
-      function rootAt(w: readonly Uint8Array[], k: number): bigint {
-        return curve.Fr.toObject(w[k] as Uint8Array);
-      }
-      await writeKey(r1cs, secrets, roots, base, options);
-    });
-    const domain = 2 ** r1cs.header.power;
-    return { vkey: readVerifyingKey(options.zkey), constraints: r1cs.header.constraints, domain };
+    const { wires, constraints, power: log } = r1cs.header;
+    const domain = 2 ** log;
+    const { threads, signal } = options;
+    const making = { multiples: 4 * wires + domain, signal, ...(threads === undefined ? {} : { threads }) };
+    await withKeyMaker(making, (maker) => writeKey(r1cs, secrets, maker, options));
+    return { vkey: readVerifyingKey(options.zkey), constraints, domain };
   } finally {
     r1cs.close();
   }
 }
 
-interface Roots {
-  readonly even: bigint;
-  readonly odd: bigint;
+/** Points of one task. */
+interface Piece {
+  readonly section: number;
+  readonly points: Uint8Array;
+  readonly count: number;
 }
+
+/** A task takes some 50 ms, or a share of a small key. */
+const MOST = 1 << 13;
+const TERMS = 1 << 17;
 
 async function writeKey(
   r1cs: R1cs,
   secrets: Secrets,
-  roots: Roots,
-  base: FixedBase,
+  maker: KeyMaker,
   { zkey, signal, onProgress }: DevelopmentKeyOptions,
 ): Promise<void> {
   const { header } = r1cs;
   const domain = 2 ** header.power;
-  const deltaInverse = inverse(secrets.delta);
+  const bases = basesOf(secrets, header.power);
+  const total = 4 * header.wires + domain;
+  let done = 0;
+  let read = false;
+  const made = (count: number): void => {
+    done += count;
+    if (read) onProgress?.({ what: "making the development key", done, total });
+  };
   const out = new BinFileWriter(zkey, "zkey", 10);
   try {
-    writeHeader(out, header, await headerPoints(base, secrets));
+    writeHeader(out, header, await headerPoints(maker, secrets));
+    // Threads make the points of section 9, which do not depend on the circuit, while it is read here.
+    const kept: Piece[] = [];
+    const h = inOrder(maker, makeH(maker, bases.h), (piece) => {
+      kept.push(piece);
+      made(piece.count);
+    });
+    h.catch(() => undefined);
+    const values = maker.all({ make: "values", of: bases.values });
     const pause = yielding(signal, (row) =>
       onProgress?.({ what: "reading the circuit", done: row, total: header.constraints }),
     );
-    const { a, b, c } = await evaluateColumns(r1cs, new TermsWriter(out), secrets.tau, roots.even, pause);
+    const columns = await readColumns(r1cs, new TermsWriter(out), pause);
+    read = true;
+    await Promise.all([h, values]);
 
-    const total = 4 * header.wires + domain;
-    let before = 0;
-    const section = async (
-      id: number,
-      group: GroupName,
-      count: number,
-      scalarAt: (i: number) => bigint,
-    ): Promise<void> => {
-      out.begin(id);
-      await base.points(group, count, scalarAt, async (points, done) => {
-        out.write(points);
-        await pauseForAbort(signal);
-        onProgress?.({ what: "making the development key", done: before + done, total });
-      });
-      out.end();
-      before += count;
-    };
-    const sum = (i: number): bigint =>
-      (secrets.beta * (a[i] as bigint) + secrets.alpha * (b[i] as bigint) + (c[i] as bigint)) % R;
+    const wires = Math.max(512, Math.min(MOST, Math.ceil(header.wires / (4 * maker.threads))));
+    const make = (section: number, group: Group, from: number, to: number, of: readonly Part[]) =>
+      makeColumns(
+        maker,
+        section,
+        group,
+        of,
+        cutWires(
+          of.map(([matrix]) => matrix),
+          from,
+          to,
+          { wires, terms: TERMS },
+        ),
+      );
+    const [a, b, c] = columns;
+    const { alpha, beta } = secrets;
+    const deltaInverse = inverse(secrets.delta);
+    const sum = (scale: bigint): readonly Part[] => [
+      [a, (beta * scale) % R],
+      [b, (alpha * scale) % R],
+      [c, scale],
+    ];
     const first = header.publics + 1;
-    await section(SECTION.ic, "g1m", first, sum);
-    await section(SECTION.h, "g1m", domain, oddLagrange(secrets.tau, roots, domain, deltaInverse));
-    await section(SECTION.c, "g1m", header.wires - first, (i) => (sum(first + i) * deltaInverse) % R);
-    await section(SECTION.a, "g1m", header.wires, (i) => a[i] as bigint);
-    await section(SECTION.b1, "g1m", header.wires, (i) => b[i] as bigint);
-    await section(SECTION.b2, "g2m", header.wires, (i) => b[i] as bigint);
+    let current: number = SECTION.terms;
+    function* pieces(): Generator<Promise<Piece>> {
+      yield* make(SECTION.ic, 1, 0, first, sum(1n));
+      yield* kept.splice(0).map((piece) => Promise.resolve({ ...piece, count: 0 }));
+      yield* make(SECTION.c, 1, first, header.wires, sum(deltaInverse));
+      yield* make(SECTION.a, 1, 0, header.wires, [[a, 1n]]);
+      yield* make(SECTION.b1, 1, 0, header.wires, [[b, 1n]]);
+      yield* make(SECTION.b2, 2, 0, header.wires, [[b, 1n]]);
+    }
+    await inOrder(maker, pieces(), ({ section, points, count }) => {
+      if (section !== current) {
+        if (current !== SECTION.terms) out.end();
+        out.begin((current = section));
+      }
+      out.write(points);
+      made(count);
+    });
+    out.end();
     // No circuit hash and no contributions: there was no ceremony.
     out.begin(SECTION.transcript);
     out.write(Buffer.alloc(HASH_BYTES));
@@ -127,105 +166,61 @@ async function writeKey(
   }
 }
 
-async function pauseForAbort(signal: AbortSignal | undefined): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  if (signal?.aborted) throw new NodeError("aborted", "stopped on request", { cause: signal.reason });
+type Part = readonly [matrix: Columns, factor: bigint];
+
+/** An empty section has one empty piece. */
+function* makeColumns(
+  maker: KeyMaker,
+  section: number,
+  group: Group,
+  of: readonly Part[],
+  cuts: Iterable<readonly [number, number]>,
+): Generator<Promise<Piece>> {
+  let empty = true;
+  for (const [from, to] of cuts) {
+    const parts = of.map(([matrix, factor]): WeighedColumns => ({ terms: sliceColumns(matrix, from, to), factor }));
+    empty = false;
+    yield maker.make({ make: "columns", group, parts }).then((points) => ({ section, points, count: to - from }));
+  }
+  if (empty) yield Promise.resolve({ section, points: new Uint8Array(), count: 0 });
 }
 
-async function headerPoints(base: FixedBase, { alpha, beta, delta }: Secrets) {
-  const scalars = [alpha, beta, delta, 1n];
-  const at = (i: number): bigint => scalars[i] as bigint;
-  let g1 = new Uint8Array();
-  let g2 = new Uint8Array();
-  await base.points("g1m", 4, at, (points) => void (g1 = Uint8Array.from(points)));
-  await base.points("g2m", 4, at, (points) => void (g2 = Uint8Array.from(points)));
+function* makeH(maker: KeyMaker, of: Fractions): Generator<Promise<Piece>> {
+  // Even, also where the threads are no power of two.
+  const size = Math.max(512, Math.min(MOST, 2 * Math.ceil(of.count / (8 * maker.threads))));
+  for (let from = 0; from < of.count; from += size) {
+    const count = Math.min(size, of.count - from);
+    const first = (of.first * power(of.root, BigInt(from))) % R;
+    yield maker
+      .make({ make: "fractions", of: { ...of, first, count } })
+      .then((points) => ({ section: SECTION.h, points, count }));
+  }
+}
+
+async function headerPoints(maker: KeyMaker, { alpha, beta, delta }: Secrets) {
+  const scalars = packScalars([alpha, beta, delta, 1n]);
+  const [g1, g2] = await Promise.all([
+    maker.make({ make: "multiples", group: 1, scalars }),
+    maker.make({ make: "multiples", group: 2, scalars }),
+  ]);
   const one = (i: number): Uint8Array => g1.slice(64 * i, 64 * i + 64);
   const two = (i: number): Uint8Array => g2.slice(128 * i, 128 * i + 128);
   return { alpha1: one(0), beta1: one(1), beta2: two(1), gamma2: two(3), delta1: one(2), delta2: two(2) };
 }
 
-/** The columns of A, B and C as polynomials at tau, and on the way section 4. */
-async function evaluateColumns(
-  r1cs: R1cs,
-  terms: TermsWriter,
-  tau: bigint,
-  root: bigint,
-  pause: (row: number) => Promise<void>,
-): Promise<{ a: bigint[]; b: bigint[]; c: bigint[] }> {
-  const { header } = r1cs;
-  const columns = [0, 1, 2].map(() => new Array<bigint>(header.wires).fill(0n)) as [bigint[], bigint[], bigint[]];
-  const lagrange = lagrangeAt(tau, root, 2 ** header.power);
-  let row = -1;
-  let value = 0n;
-  const advance = (to: number): void => {
-    while (row < to) value = lagrange(++row);
-  };
-  await r1cs.terms((matrix, at, wire, coefficient) => {
-    advance(at);
-    const column = columns[matrix];
-    const sum = column[wire] as bigint;
-    if (coefficient === 1) column[wire] = sum + value;
-    else if (coefficient === -1) column[wire] = sum - value;
-    else column[wire] = sum + BigInt(coefficient) * value;
-    if (matrix !== 2) terms.add(matrix, at, wire, coefficient);
-  }, pause);
-  for (let wire = 0; wire <= header.publics; wire++) {
-    advance(header.constraints + wire);
-    columns[0][wire] = (columns[0][wire] as bigint) + value;
-  }
-  terms.end(header);
-  for (const column of columns) {
-    for (let i = 0; i < column.length; i++) {
-      const rest = (column[i] as bigint) % R;
-      column[i] = rest < 0n ? rest + R : rest;
-    }
-  }
-  return { a: columns[0], b: columns[1], c: columns[2] };
-}
-
-/** L_i(tau) over the domain of `root`, for i = 0, 1, 2, ... in order. */
-function lagrangeAt(tau: bigint, root: bigint, domain: number): (i: number) => bigint {
-  const scale = ((power(tau, BigInt(domain)) - 1n + R) * inverse(BigInt(domain))) % R;
-  return fractions(tau, root, 1n, scale, domain);
-}
-
-/** The odd basis polynomials of twice the domain, over delta: what snarkjs' prover multiplies h's values with. */
-function oddLagrange(tau: bigint, roots: Roots, domain: number, deltaInverse: bigint): (i: number) => bigint {
-  const size = BigInt(2 * domain);
-  const scale = ((((power(tau, size) - 1n + R) * inverse(size)) % R) * deltaInverse) % R;
-  return fractions(tau, roots.even, roots.odd, scale, domain);
-}
-
-const PIECE = 1 << 12;
-
-/** scale * x_i / (tau - x_i) with x_i = start * root^i, asked for in order; one inversion per piece. */
-function fractions(tau: bigint, root: bigint, start: bigint, scale: bigint, count: number): (i: number) => bigint {
-  let from = 0;
-  let piece: bigint[] = [];
-  let x = start;
-  return (i) => {
-    if (i >= from + piece.length) {
-      from += piece.length;
-      const size = Math.min(PIECE, count - from);
-      const xs: bigint[] = [];
-      const products: bigint[] = [];
-      let product = 1n;
-      for (let k = 0; k < size; k++) {
-        xs.push(x);
-        products.push(product);
-        product = (product * (tau - x + R)) % R;
-        x = (x * root) % R;
-      }
-      // A tau in the domain has no key; a seed that hits it (chance 2^-226) must not pass silently.
-      if (product === 0n) throw new NodeError("internal", "the seed's tau lies in the circuit's domain");
-      let rest = inverse(product);
-      piece = new Array<bigint>(size);
-      for (let k = size - 1; k >= 0; k--) {
-        const at = xs[k] as bigint;
-        piece[k] = (((((scale * at) % R) * rest) % R) * (products[k] as bigint)) % R;
-        rest = (rest * (tau - at + R)) % R;
-      }
-    }
-    return piece[i - from] as bigint;
+/**
+ * The Lagrange basis at tau over the circuit's domain; and the odd polynomials of the basis over twice the domain, over delta:
+ * what snarkjs' prover multiplies h's values with.
+ */
+function basesOf({ tau, delta }: Secrets, log: number): { readonly values: Fractions; readonly h: Fractions } {
+  const domain = 2 ** log;
+  const scale = (size: number): bigint => ((power(tau, BigInt(size)) - 1n + R) * inverse(BigInt(size))) % R;
+  // A tau in the domain has no key; a seed that hits it (chance 2^-226) must not pass silently.
+  if (scale(2 * domain) === 0n) throw new NodeError("internal", "the seed's tau lies in the circuit's domain");
+  // snarkjs' roots of unity, so that the prover's transforms meet the same domain.
+  const common = { root: rootOf(log), point: tau, count: domain };
+  return {
+    values: { ...common, first: 1n, scale: scale(domain) },
+    h: { ...common, first: rootOf(log + 1), scale: (scale(2 * domain) * inverse(delta)) % R },
   };
 }

@@ -5,9 +5,9 @@ import { randomBytes } from "node:crypto";
 import { type Proof, signalList, type Signals, type VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { R } from "../core/field.ts";
+import { isSound, localCurve } from "../groth16/curve.ts";
 import { Arena, compile, instantiate } from "../groth16/module.ts";
 import { add, combine, histogram, loadBases, negate, plan, scale, sums } from "../groth16/msm.ts";
-import { isSound, localCurve } from "./curve.ts";
 import { encodeG1, encodeG2, soundVerifyingKey } from "./vkey.ts";
 import { littleEndian } from "./zkey.ts";
 

@@ -4,7 +4,7 @@ import type { Proof, Signals, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { getField, Q, R } from "../core/field.ts";
 import type { SnarkjsProof, SnarkjsVerificationKey } from "snarkjs";
-import { isSound, localCurve } from "./curve.ts";
+import { isSound, localCurve } from "../groth16/curve.ts";
 import { openZkey, SECTION } from "./zkey.ts";
 
 export type G1 = readonly [bigint, bigint];

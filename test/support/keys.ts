@@ -5,9 +5,10 @@ import { join } from "node:path";
 import type { VerifyingKey } from "../../node/core/domain.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { inverse, power as raise, Q, R } from "../../node/core/field.ts";
-import { batchPlugin, fixedBase, type GroupName } from "../../node/proof/batches.ts";
+import { inOrder, packScalars, withKeyMaker } from "../../node/groth16/keymaking.ts";
+import type { Group } from "../../node/groth16/msm.ts";
+import { rootOf } from "../../node/groth16/polynomials.ts";
 import { BinFileWriter } from "../../node/proof/binfile.ts";
-import { withThreads } from "../../node/proof/curve.ts";
 import { makeDevelopmentKey } from "../../node/proof/setup.ts";
 import { littleEndian } from "../../node/proof/zkey.ts";
 import { r1csBytes, smallCircuit, wtnsBytes } from "./circuits-small.ts";
@@ -39,22 +40,22 @@ export async function smallKey(
   return { r1cs, zkey, vkey, witness: (x, r) => new Uint8Array(wtnsBytes(witness(x, r))) };
 }
 
+const PIECE = 1 << 13;
+
 /** A prepared .ptau of a known tau: right in every section that phase 2 reads, and worth nothing. */
 export async function writePtau(path: string, power: number, { prepared = true, tau = 424242n } = {}): Promise<void> {
   const n = 2 ** power;
   const [alpha, beta] = [tau + 1n, tau + 2n];
-  await withThreads(batchPlugin, async (curve) => {
-    const base = await fixedBase(curve);
+  await withKeyMaker({ multiples: 15 * n }, async (maker) => {
     const out = new BinFileWriter(path, "ptau", prepared ? 11 : 7);
-    const section = async (id: number, group: GroupName, levels: readonly bigint[][]): Promise<void> => {
+    const section = async (id: number, group: Group, levels: readonly bigint[][]): Promise<void> => {
       out.begin(id);
       const scalars = levels.flat();
-      await base.points(
-        group,
-        scalars.length,
-        (i) => scalars[i] as bigint,
-        (points) => out.write(points),
+      const pieces = Array.from({ length: Math.ceil(scalars.length / PIECE) }, (_, k) =>
+        scalars.slice(PIECE * k, PIECE * (k + 1)),
       );
+      const made = pieces.map((piece) => maker.make({ make: "multiples", group, scalars: packScalars(piece) }));
+      await inOrder(maker, made, (points) => out.write(points));
       out.end();
     };
     out.begin(1);
@@ -67,16 +68,16 @@ export async function writePtau(path: string, power: number, { prepared = true, 
     for (let i = 1; i < 2 * n - 1; i++) powers.push(((powers[i - 1] as bigint) * tau) % R);
     const head = powers.slice(0, n);
     const times = (factor: bigint, list: readonly bigint[]): bigint[] => list.map((value) => (value * factor) % R);
-    await section(2, "g1m", [powers]);
-    await section(3, "g2m", [head]);
-    await section(4, "g1m", [times(alpha, head)]);
-    await section(5, "g1m", [times(beta, head)]);
-    await section(6, "g2m", [[beta]]);
+    await section(2, 1, [powers]);
+    await section(3, 2, [head]);
+    await section(4, 1, [times(alpha, head)]);
+    await section(5, 1, [times(beta, head)]);
+    await section(6, 2, [[beta]]);
     out.begin(7);
     out.u32(0);
     out.end();
     if (prepared) {
-      const roots = Array.from({ length: power + 2 }, (_, k) => curve.Fr.toObject(curve.Fr.w[k] as Uint8Array));
+      const roots = Array.from({ length: power + 2 }, (_, k) => rootOf(k));
       const levels = roots.map((root, k) => lagrange(tau, root, 2 ** k));
       // The topmost level interpolates tau's powers but the last, which the file does not have.
       const dropped = (raise(tau, BigInt(2 * n - 1)) * inverse(BigInt(2 * n))) % R;
@@ -86,16 +87,16 @@ export async function writePtau(path: string, power: number, { prepared = true, 
         x = (x * (roots[power + 1] as bigint)) % R;
         return kept < 0n ? kept + R : kept;
       });
-      await section(12, "g1m", [...levels, top]);
-      await section(13, "g2m", levels);
+      await section(12, 1, [...levels, top]);
+      await section(13, 2, levels);
       await section(
         14,
-        "g1m",
+        1,
         levels.map((level) => times(alpha, level)),
       );
       await section(
         15,
-        "g1m",
+        1,
         levels.map((level) => times(beta, level)),
       );
     }

@@ -7,7 +7,9 @@ export { coefficientCount, growTerms, openTerms, readTerms, sortTerms } from "./
 export { mul2, sqr2, inverse2 } from "./fp2";
 export { inversePair } from "./inverse";
 export { combinationEntries, combinationLengths, placesOf } from "./fixed";
+export { differences, fractions, packPairs, separate, spellTerms, weigh, writePlain } from "./keymaking";
 export { forget, slotBytes, sort } from "./msm";
+export { settleElement } from "./settle";
 export { histogram, offsets, prepare, reaching } from "./scalars";
 export {
   addLater, addMultiples, buildTable, copyPoint, doublePoint, flush, fold, gather, horner, hornerAll, readPoints, setInfinite,

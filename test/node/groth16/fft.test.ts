@@ -7,7 +7,7 @@ import { inverse, power as raise, R } from "../../../node/core/field.ts";
 import { Arena, compile, instantiate, type Kernel, type Pointer } from "../../../node/groth16/module.ts";
 import { type Domain, openDomain } from "../../../node/groth16/polynomials.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
-import { localCurve } from "../../../node/proof/curve.ts";
+import { localCurve } from "../../../node/groth16/curve.ts";
 import { lanes, limbsOf, PAIR, UNIT, valueOf } from "../../support/limbs.ts";
 
 const SEED = 20264;

@@ -9,7 +9,7 @@ import { compile, instantiate, type Kernel } from "../../../node/groth16/module.
 import { toSnarkjs } from "../../../node/groth16/proof.ts";
 import { openRawProver } from "../../../node/groth16/prover.ts";
 import { selfTest, testScalars } from "../../../node/groth16/selftest.ts";
-import { localCurve } from "../../../node/groth16/verify.ts";
+import { localCurve } from "../../../node/groth16/curve.ts";
 import { vkeyToSnarkjs } from "../../../node/proof/vkey.ts";
 import { sectionsOf } from "../../support/circuits-small.ts";
 import { type SmallKey, smallKey, workFolder } from "../../support/keys.ts";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import * as snarkjs from "snarkjs";
 import { type Proof, signalList, type VerifyingKey } from "../../../node/core/domain.ts";
 import { Q, R } from "../../../node/core/field.ts";
-import { localCurve } from "../../../node/proof/curve.ts";
+import { localCurve } from "../../../node/groth16/curve.ts";
 import { wasmProver } from "../../../node/proof/prover.ts";
 import { type Claimed, verifyProof, verifyProofs } from "../../../node/proof/verify.ts";
 import {
