@@ -36,7 +36,7 @@ export function norm2(a: usize, r: usize): void {
 }
 
 /**
- * r = a^2 = (a0 + a1)(a0 - a1) + 2 a0 a1 u. Limbs in [-2^50, 2^50], parts below 1.3 p: then |a0 + a1| is 0.51 p when
+ * r = a^2 = (a0 + a1)(a0 - a1) + 2 a0 a1 u. Limbs up to 2^50 + 4, parts below 1.3 p: then |a0 + a1| is 0.51 p when
  * reduced, |a0 - a1| < 2.6 p, their product 1.4 p^2, and 2 a0 a1 is below 3.4 p^2; parts of the result are below 1.92 p.
  */
 export function sqr2(a: usize, r: usize): void {

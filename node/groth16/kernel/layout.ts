@@ -24,7 +24,8 @@ export function copyPoint<G>(from: usize, to: usize): void {
   const negative = from & 1;
   from &= ~1;
   memory.copy(to, from, size<G>());
-  if (negative && !isInfinite(to)) {
+  // Of infinity, too: what is negated there means nothing.
+  if (negative) {
     for (let o = size<G>() / 2; o < size<G>(); o += 8) store<f64>(to + o, -load<f64>(to + o));
   }
 }

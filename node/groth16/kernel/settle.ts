@@ -4,7 +4,7 @@
 import { FP, PAIR, TOP } from "./field";
 import { C1, DOWN, P, SHARED } from "./product";
 
-/** r = a, reduced: |value| < 0.51 p, limbs up to 2^50 + 4. Takes limbs below 2^53 and values below 8 p, as reduce(). */
+/** r = a, reduced: |value| < 0.51 p, limbs up to 2^50 + 4. Takes limbs up to 2^52 and values below 5 p. */
 export function settleElement(a: usize, r: usize): void {
   settled(v128.load(a), v128.load(a, 16), v128.load(a, 32), v128.load(a, 48), v128.load(a, 64), r);
 }
@@ -25,9 +25,10 @@ export function settleTwo(a: usize, b: usize, c: usize, r: usize, rest: usize): 
 }
 
 /**
- * k = round(top limb * 2^204 / p) is off by less than 0.01 from value / p; k * p is subtracted limb by limb, exactly
- * (|k| <= 8). Carries are rounded to nearest: a limb below 2^53 carries at most 4 to the next one, which stays below
- * 2^50 + 4 by that. A value below 0.51 p is still zero only if all limbs are, as these are below 2^51.
+ * k = round(top limb * 2^204 / p) is off by less than 0.01 from value / p. With |k| <= 5 and p's limbs (but for the top one)
+ * below 0.55 * 2^50, k * p is subtracted limb by limb exactly: 2^52 + 2.75 * 2^50 < 2^53. Carries are rounded to nearest, and
+ * are at most 4, so that limbs stay below 2^50 + 4. A value below 0.51 p is still zero only if all limbs are, as these are below
+ * 2^51.
  */
 // @ts-ignore: decorator
 @inline function settled(l0: v128, l1: v128, l2: v128, l3: v128, l4: v128, r: usize): void {

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { Q, R } from "../../../node/core/field.ts";
 import { Arena, compile, instantiate, type Kernel } from "../../../node/groth16/module.ts";
 import { add, type Group, loadBases, negate, POINT_BYTES, scale, WIRE_BYTES } from "../../../node/groth16/msm.ts";
-import { localCurve } from "../../../node/proof/curve.ts";
+import { localCurve } from "../../../node/groth16/curve.ts";
 
 const SEED = 20261;
 const SMALL = [-4, -3, -2, -1, 1, 2, 3, 4];
@@ -253,9 +253,79 @@ describe("the quadratic field under G2", () => {
     -bound,
   ];
 
+  it("reduces sums to half the modulus and limbs of 50 bits, up to 5 times the modulus and limbs of 52 bits", () => {
+    const random = generator(SEED);
+    const at = new Arena(kernel).alloc(240);
+    const limbs = (): Float64Array => new Float64Array(kernel.memory.buffer, at, 30);
+    const values = [
+      0n,
+      1n,
+      -1n,
+      Q,
+      -Q,
+      Q / 2n,
+      -Q / 2n,
+      Q / 2n + 1n,
+      7n * Q,
+      -7n * Q,
+      (499n * Q) / 100n,
+      (-499n * Q) / 100n,
+    ];
+    for (let i = 0; i < 500; i++) {
+      let v = 0n;
+      for (let k = 0; k < 9; k++) v = (v << 32n) + BigInt(random(2 ** 32));
+      values.push((v % (9n * Q)) - (9n * Q) / 2n);
+    }
+    values.forEach((value, i) => {
+      write(at, [
+        [value, 0n],
+        [-value, 0n],
+      ]);
+      // The same values with larger limbs: 2^51 moved from one to the next, and the other way.
+      if (i % 2 === 1) {
+        for (let k = 0; k < 4; k++) {
+          for (const lane of [0, 1]) {
+            const more = lane === 0 ? 2 ** 51 : -(2 ** 51);
+            const memory = limbs();
+            memory[2 * k + lane] = (memory[2 * k + lane] as number) + more;
+            memory[2 * k + 2 + lane] = (memory[2 * k + 2 + lane] as number) - more / 2 ** 51;
+          }
+        }
+      }
+      kernel.settleElement(at, at + 160);
+      for (const lane of [0, 1]) {
+        const got = read(at + 160, lane)[0];
+        const good = mod(got) === mod(lane === 0 ? value : -value) && 100n * got < 51n * Q && 100n * got > -51n * Q;
+        const small = [0, 1, 2, 3, 4].every((k) => Math.abs(limbs()[20 + 2 * k + lane] as number) <= 2 ** 50 + 4);
+        if (!good || !small) expect.fail(`${value}, lane ${lane}`);
+      }
+    });
+  });
+
+  it("squares when all limbs are at their limits", () => {
+    const at = new Arena(kernel).alloc(320);
+    for (let pattern = 0; pattern < 256; pattern++) {
+      const limbs = new Float64Array(kernel.memory.buffer, at, 20);
+      for (let k = 0; k < 8; k++) {
+        const limb = pattern & (1 << k) ? 2 ** 50 + 4 : -(2 ** 50) - 4;
+        const place = (k >> 2) * 10 + (k & 3) * 2;
+        [limbs[place], limbs[place + 1]] = [limb, -limb];
+      }
+      for (const part of [0, 10]) [limbs[part + 8], limbs[part + 9]] = [2 ** 48, -(2 ** 48)];
+      const [a, b] = read(at, 0);
+      kernel.sqr2(at, at + 160);
+      for (const lane of [0, 1]) {
+        const [c, d] = read(at + 160, lane);
+        if (mod(c) !== mod((a * a - b * b) * DOWN) || mod(d) !== mod(2n * a * b * DOWN))
+          expect.fail(`${pattern}, lane ${lane}`);
+      }
+    }
+  });
+
   it("inverts in the base field, of every length, next to powers of two, in both lanes", () => {
     const random = generator(SEED);
-    const values: bigint[] = [];
+    const large = (19n * Q) / 10n;
+    const values = [large, -large, large - 1n];
     for (let k = 0n; k < 254n; k++) values.push(2n ** k, -(2n ** k), 2n ** k + 1n, mod(2n ** k * DOWN));
     for (let i = 0; i < 300; i++) {
       let v = 0n;

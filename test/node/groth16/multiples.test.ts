@@ -12,7 +12,7 @@ import {
   tableWidth,
   WIDE,
 } from "../../../node/groth16/multiples.ts";
-import { localCurve } from "../../../node/proof/curve.ts";
+import { localCurve } from "../../../node/groth16/curve.ts";
 
 const SEED = 99;
 
@@ -182,7 +182,7 @@ describe("points for keys", function () {
           if (kind === 1) return BigInt(random(2 ** 32)) ** 7n;
           return BigInt(random(256) - 128);
         };
-        const outputs = Array.from({ length: group === 1 ? 700 : 300 }, (_, i) =>
+        const outputs = Array.from({ length: group === 1 ? 2500 : 300 }, (_, i) =>
           Array.from({ length: i === 5 ? 9000 : random(6) }, (): Term => [
             random(40),
             i % 3 === 0 ? coefficient() : BigInt(random(256) - 128),
