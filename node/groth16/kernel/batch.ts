@@ -5,18 +5,16 @@
 // the same batch reads, as results are stored in order, after the operands were read; it may not read what an earlier one
 // writes. Equal and opposite points are exact: they make the product of all denominators zero, and then the batch is looked
 // through one by one, with doublings among the additions (denominator 2y, numerator 3x^2) and 1 as the denominator for
-// opposite points, whose sum is then marked infinite. Infinite operands never get into a batch: see sum().
+// opposite points, whose sum is then marked infinite. Infinite operands must not get into a batch.
 
 import { FP, ONE, PAIR, copy, isZero } from "./field";
 import { mulConjugate2, norm2 } from "./fp2";
 import { inversePair } from "./inverse";
 import { mul } from "./product";
 import { minus, plus, settle, settleMinus, settleMinusTwo, square, times, zeros } from "./curve";
-import {
-  loadDifferenceOfX, loadSumOfX, loadX, loadY, setInfinite, size, storePoints,
-} from "./layout";
+import { loadDifferenceOfX, loadSumOfX, loadX, loadY, setInfinite, size, storePoints } from "./layout";
 
-/** Additions in a batch, at most: an inversion costs as much as 30. A multiple of 4. */
+/** Additions in a batch, at most: an inversion costs as much as some 20. A multiple of 4. */
 const BATCH: u32 = 2048;
 // An addition: pointers to a and b, with signs, and to where the sum goes; 16 bytes.
 const additions: usize = memory.data((2048 + 3) * 16, 16);
