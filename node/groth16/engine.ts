@@ -188,15 +188,19 @@ function together(
   from: number,
   to: number,
 ): Uint8Array[] {
-  const [first] = bases as readonly [Bases];
-  const places = ({ indices, finite }: Bases): Uint8Array => arena.bytes(indices, 4 * finite);
-  const equal = bases.every((each) => {
-    if (each.finite !== first.finite) return false;
-    const [a, b] = [places(first), places(each)];
-    return each === first || a.every((byte, i) => byte === b[i]);
-  });
-  if (equal) return sums(arena, bases, scalars, plan, from, to);
+  const [first, ...others] = bases as readonly [Bases, ...Bases[]];
+  if (others.every((each) => samePlaces(arena, first, each))) return sums(arena, bases, scalars, plan, from, to);
   return bases.flatMap((each) => sums(arena, [each], scalars, plan, from, to));
+}
+
+function samePlaces({ kernel }: Arena, a: Bases, b: Bases): boolean {
+  if (a.finite !== b.finite) return false;
+  const [first, second] = [a, b].map(({ indices }) => new Uint32Array(kernel.memory.buffer, indices, a.finite)) as [
+    Uint32Array,
+    Uint32Array,
+  ];
+  for (let i = 0; i < a.finite; i++) if (first[i] !== second[i]) return false;
+  return true;
 }
 
 /** Points `from` to `from + count` of a section that starts at `offset`. */

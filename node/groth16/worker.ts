@@ -71,9 +71,7 @@ function readOnce(spec: SourceSpec, { witness }: Engine): unknown {
 
 /** Buffers that are given away instead of copied: nobody would wipe what a copy leaves here. */
 function buffersOf(value: unknown): ArrayBuffer[] {
-  const parts: unknown[] = Array.isArray(value) ? (value as unknown[][]).flat(2) : Object.values(value ?? {});
-  const arrays = value instanceof Uint8Array ? [value] : parts;
-  return arrays.flatMap((each) =>
-    each instanceof Uint8Array && each.buffer instanceof ArrayBuffer ? [each.buffer] : [],
-  );
+  if (value instanceof Uint8Array) return value.buffer instanceof ArrayBuffer ? [value.buffer] : [];
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return [];
+  return Object.values(value).flatMap(buffersOf);
 }
