@@ -24,6 +24,8 @@ export interface CeremonyFiles extends LongCall {
   /** BLAKE2b-512 of the .ptau, hex, from whoever published it. */
   readonly ptauDigest?: string;
   readonly zkey: string;
+  /** For the start. Default: one per processor, at most 8. */
+  readonly threads?: number;
 }
 
 export interface Started {

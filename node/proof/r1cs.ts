@@ -27,7 +27,7 @@ export type TermVisitor = (matrix: 0 | 1 | 2, row: number, wire: number, coeffic
 
 const MATRICES = [0, 1, 2] as const;
 const TERM_BYTES = 36;
-const PIECE_BYTES = 1 << 24;
+const PIECE_BYTES = 1 << 22;
 const R_LOW = (BigInt(R_WORDS[1] as number) << 32n) | BigInt(R_WORDS[0] as number);
 
 /** @throws NodeError "input" if the file is malformed, of another field, or too large for any domain. */

@@ -99,7 +99,7 @@ async function writeKey(
         [c, tau1],
       ];
       yield* make(SECTION.ic, 1, 0, first, sum);
-      yield* differences(maker, ptau, domain);
+      yield* differences(curve, maker, ptau, domain);
       yield* make(SECTION.c, 1, first, wires, sum);
       yield* make(SECTION.a, 1, 0, wires, [[a, tau1]]);
       yield* make(SECTION.b1, 1, 0, wires, [[b, tau1]]);
@@ -155,19 +155,32 @@ function writeH(out: BinFileWriter, ptau: Ptau, domain: number): void {
   }
 }
 
+/** Differences per task. */
+const H_TASK = 1 << 14;
+
 /**
  * tau^(i + domain) - tau^i, to be hashed. snarkjs hashes whole chunks of 2^14 points, so that from a domain of 2^15 on it takes
- * one point more than the domain - 1 that it announces; where the .ptau has just the circuit's power, that point starts
- * behind its section. The hash names the circuit in every contribution, so it is repeated as it is.
+ * one point more than the domain - 1 that it announces. Where the .ptau has just the circuit's power, that point starts
+ * behind its section: no point, and coordinates that may not be reduced, which only ffjavascript takes as snarkjs does. The
+ * hash names the circuit in every contribution, so it is repeated as it is.
  */
-function* differences(maker: KeyMaker, { file }: Ptau, domain: number): Generator<Promise<Piece>> {
+function* differences(curve: Curve, maker: KeyMaker, { file }: Ptau, domain: number): Generator<Promise<Piece>> {
   const start = file.section(PTAU.tau1).offset;
-  const chunk = Math.min(domain - 1, 1 << 14);
-  const at = (index: number): Uint8Array => file.read(start + index * G1_BYTES, chunk * G1_BYTES);
-  for (let from = 0; from < domain - 1; from += chunk) {
-    const count = Math.min(chunk, domain - from);
+  const at = (index: number, count: number): Uint8Array =>
+    new Uint8Array(file.read(start + index * G1_BYTES, count * G1_BYTES));
+  const piece = (count: number, plain: Uint8Array): Piece => ({
+    section: SECTION.h,
+    count,
+    affine: new Uint8Array(),
+    plain,
+  });
+  for (let from = 0; from < domain - 1; from += H_TASK) {
+    const count = Math.min(H_TASK, domain - 1 - from);
     yield maker
-      .make({ make: "differences", a: at(from + domain), b: at(from) })
-      .then((plain) => ({ section: SECTION.h, count, affine: new Uint8Array(), plain }));
+      .make({ make: "differences", a: at(from + domain, count), b: at(from, count) })
+      .then((plain) => piece(count, plain));
   }
+  if (domain - 1 <= H_TASK) return;
+  const { G1 } = curve;
+  yield Promise.resolve(piece(1, G1.toUncompressed(G1.toAffine(G1.sub(at(2 * domain - 1, 1), at(domain - 1, 1))))));
 }

@@ -16,6 +16,7 @@ declare module "ffjavascript" {
     readonly gAffine: Uint8Array;
     readonly zero: Uint8Array;
     add(a: Uint8Array, b: Uint8Array): Uint8Array;
+    sub(a: Uint8Array, b: Uint8Array): Uint8Array;
     neg(a: Uint8Array): Uint8Array;
     timesScalar(a: Uint8Array, scalar: bigint | Uint8Array): Uint8Array;
     eq(a: Uint8Array, b: Uint8Array): boolean;

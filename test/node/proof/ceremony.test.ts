@@ -2,11 +2,12 @@
 import { expect } from "chai";
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as snarkjs from "snarkjs";
+import { R } from "../../../node/core/field.ts";
 import * as ceremony from "../../../node/proof/ceremony.ts";
 import { hashFile, sha256, sha256File } from "../../../node/proof/files.ts";
 import { openProver } from "../../../node/proof/prover.ts";
 import { openPtau } from "../../../node/proof/ptau.ts";
-import { binFile, r1csBytes, sectionsOf, smallCircuit } from "../../support/circuits-small.ts";
+import { binFile, r1csBytes, type Row, sectionsOf, smallCircuit } from "../../support/circuits-small.ts";
 import { endSnarkjsThreads, refusalOf, smallKey, workFolder, writePtau } from "../../support/keys.ts";
 
 const BEACON = "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
@@ -38,6 +39,69 @@ describe("a ceremony", function () {
       expect(started.ptauDigest).to.equal(await hashFile(ptau, "blake2b512"));
     });
   }
+
+  it("starts as snarkjs does with a wire in very many rows and a .ptau of just the circuit's power, on 1 and 3 threads", async () => {
+    // From a domain of 2^15 on, snarkjs hashes what lies behind the .ptau's first section of points.
+    const n = 2 ** 15;
+    const grown = (id: number, size: number, bytes: Buffer): { readonly id: number; readonly bytes: Buffer } => {
+      const all = Buffer.alloc(size);
+      for (let at = 0; at < size; at += bytes.length) bytes.copy(all, at);
+      return { id, bytes: all };
+    };
+    const points: Readonly<Record<number, number>> = { 2: 2 * n - 1, 3: n, 4: n, 5: n, 12: 4 * n - 1, 13: 2 * n - 1 };
+    const sections = sectionsOf(readFileSync(ptau)).map(({ id, bytes }) => {
+      if (id === 1) bytes.writeUInt32LE(15, 36);
+      if (id < 2 || id === 6 || id === 7) return { id, bytes };
+      return grown(id, (id === 3 || id === 13 ? 128 : 64) * (points[id] ?? 2 * n - 1), bytes);
+    });
+    writeFileSync(at("large.ptau"), binFile("ptau", 1, sections));
+    const rows = Array.from({ length: n / 2 + 100 }, (_, i): Row => [
+      [
+        [0, (i % 7) - 3],
+        [4 + (i % 8), 1],
+      ],
+      [[0, i % 500 === 0 ? R / 3n + BigInt(i) : 1]],
+      [
+        [0, i],
+        [3, 1],
+      ],
+    ]);
+    const circuit = at("large.r1cs");
+    writeFileSync(circuit, r1csBytes({ wires: 16, outputs: 2, publicInputs: 1, privateInputs: 12, rows }));
+    const hash = await snarkjs.zKey.newZKey(circuit, at("large.ptau"), at("theirs.zkey"));
+    for (const threads of [1, 3]) {
+      const started = await ceremony.start({ r1cs: circuit, ptau: at("large.ptau"), zkey: at("ours.zkey"), threads });
+      expect(readFileSync(at("ours.zkey")).equals(readFileSync(at("theirs.zkey")))).to.equal(true);
+      expect(started.circuitHash).to.equal(Buffer.from(hash as Uint8Array).toString("hex"));
+    }
+  });
+
+  it("stops its start on an abort, ends the threads and leaves no file", async () => {
+    const threads = (): number => readdirSync("/proc/self/task").length;
+    const circuit = at("long.r1cs");
+    writeFileSync(circuit, r1csBytes(smallCircuit({ padding: 200 }).circuit));
+    const before = threads();
+    const stop = new AbortController();
+    let stopped = 0;
+    const refusal = await refusalOf(() =>
+      ceremony.start({
+        r1cs: circuit,
+        ptau,
+        zkey: at("stopped.zkey"),
+        signal: stop.signal,
+        onProgress: ({ what, done }) => {
+          expect(done).to.be.at.most(4 * 300 + 256);
+          if (what !== "starting the ceremony's key" || stopped > 0) return;
+          stopped = performance.now();
+          stop.abort();
+        },
+      }),
+    );
+    expect(performance.now() - stopped).to.be.below(100);
+    expect(refusal.code).to.equal("aborted");
+    while (threads() > before) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(readdirSync(folder.path).filter((name) => name.startsWith("stopped"))).to.deep.equal([]);
+  });
 
   it("takes a .ptau that snarkjs made from nothing", async () => {
     const curve = await (
@@ -150,8 +214,8 @@ describe("a ceremony", function () {
       const forged = Buffer.from(readFileSync(at("e1.zkey")));
       const ours = sectionsOf(readFileSync(at("c1.zkey")))
         .at(-1)
-        ?.bytes.subarray(0, 64) as Buffer;
-      ours.copy(forged, forged.indexOf(sectionsOf(forged).at(-1)?.bytes.subarray(0, 64) as Buffer));
+        ?.bytes.subarray(0, 64);
+      ours.copy(forged, forged.indexOf(sectionsOf(forged).at(-1)?.bytes.subarray(0, 64)));
       writeFileSync(at("e2.zkey"), forged);
       await rejects(() => verify(at("e2.zkey")), "integrity", /not the outcome of this ceremony/);
     });

@@ -3,7 +3,9 @@ import { expect } from "chai";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as snarkjs from "snarkjs";
 import { Q, R } from "../../../node/core/field.ts";
+import type { Progress } from "../../../node/core/ports.ts";
 import { developmentKey } from "../../../node/proof/cache.ts";
+import { sha256File } from "../../../node/proof/files.ts";
 import { openR1cs } from "../../../node/proof/r1cs.ts";
 import { makeDevelopmentKey } from "../../../node/proof/setup.ts";
 import { soundVerifyingKey, vkeyFromSnarkjs } from "../../../node/proof/vkey.ts";
@@ -11,7 +13,14 @@ import { openZkey } from "../../../node/proof/zkey.ts";
 import { binFile, r1csBytes, satisfies, sectionsOf, smallCircuit, wtnsBytes } from "../../support/circuits-small.ts";
 import { endSnarkjsThreads, refusalOf, smallKey, workFolder } from "../../support/keys.ts";
 
-describe("development keys", () => {
+async function until(holds: () => boolean, ms: number): Promise<number> {
+  const start = performance.now();
+  while (!holds() && performance.now() - start < ms) await new Promise((resolve) => setTimeout(resolve, 5));
+  return performance.now() - start;
+}
+
+describe("development keys", function () {
+  this.timeout(30_000);
   const folder = workFolder();
   after(async () => {
     await endSnarkjsThreads();
@@ -51,6 +60,65 @@ describe("development keys", () => {
     expect(await bytes("two", { padding: 16 })).to.deep.equal(first);
     expect(await bytes("three", { padding: 16, seed: "another" })).not.to.deep.equal(first);
     expect(await bytes("four", { padding: 16, k: 1 })).not.to.deep.equal(first);
+  });
+
+  it("are the bytes that they were when they were first made, with ffjavascript, on 1, 2 and 3 threads", async () => {
+    const PINNED = [
+      [0, "26c635edf49a3f5f6d6872d500b3b021cf2c8ef6f38ef51fb1b6c70195391578"],
+      [7000, "1cf757a29da3a69e7cca7867da9c49298a18885b629b1aca52805de3f2485166"],
+    ] as const;
+    for (const [padding, digest] of PINNED) {
+      const r1cs = folder.at(`pinned${padding}.r1cs`);
+      writeFileSync(r1cs, r1csBytes(smallCircuit({ padding }).circuit));
+      for (const threads of [1, 2, 3]) {
+        const zkey = folder.at("pinned.zkey");
+        await makeDevelopmentKey({ r1cs, zkey, threads });
+        expect(await sha256File(zkey), `${padding} bits more, ${threads} threads`).to.equal(digest);
+      }
+    }
+  });
+
+  it("end their threads within 100 ms of an abort, in the circuit's reading or in the making, and leave no file", async () => {
+    const threads = (): number => readdirSync("/proc/self/task").length;
+    const r1cs = folder.at("middle.r1cs");
+    writeFileSync(r1cs, r1csBytes(smallCircuit({ padding: 20_000 }).circuit));
+    const directory = folder.at("middle");
+    for (const during of ["reading the circuit", "making the development key"]) {
+      const before = threads();
+      const stop = new AbortController();
+      let stopped = 0;
+      const onProgress = ({ what, done = 0 }: Progress): void => {
+        if (what !== during || stopped > 0 || (what.startsWith("making") && done < 60_000)) return;
+        expect(threads()).to.be.above(before);
+        stopped = performance.now();
+        stop.abort();
+      };
+      const refusal = await refusalOf(() => developmentKey({ r1cs, directory, signal: stop.signal, onProgress }));
+      expect(performance.now() - stopped).to.be.below(100);
+      expect(refusal.code).to.equal("aborted");
+      expect(await until(() => threads() <= before, 2000), during).to.be.below(2000);
+      expect(readdirSync(directory)).to.deep.equal([]);
+    }
+    const refusal = await refusalOf(() => developmentKey({ r1cs, directory, signal: AbortSignal.abort() }));
+    expect(refusal.code).to.equal("aborted");
+  });
+
+  it("are not made where the engine lacks relaxed SIMD, which is said with a way out", async () => {
+    const { r1cs } = await smallKey(folder.path, { padding: 8, name: "unfit" });
+    const compile = WebAssembly.compile;
+    const directory = folder.at("unfit");
+    try {
+      WebAssembly.compile = () => Promise.reject(new WebAssembly.CompileError("invalid simd opcode"));
+      const refusal = await refusalOf(() => developmentKey({ r1cs, directory }));
+      expect([refusal.code, refusal.mend]).to.deep.equal([
+        "unsupported",
+        "Make the keys on a machine with fused multiply-add (x86-64 since 2013, ARM64) and Node 20 or newer.",
+      ]);
+      expect(refusal.message).to.match(/keys cannot be made here: .*relaxed SIMD/);
+    } finally {
+      WebAssembly.compile = compile;
+    }
+    expect(readdirSync(directory)).to.deep.equal([]);
   });
 
   it("report progress, stop on abort, and leave nothing in the cache then", async () => {
