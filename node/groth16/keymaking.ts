@@ -42,7 +42,7 @@ export async function withKeyMaker<T>(options: KeyMakerOptions, use: (maker: Key
   try {
     const module = await compile();
     const width = Math.min(WIDEST, tableWidth(options.multiples / threads));
-    const started = pool.all({ do: "start keys", module, width });
+    const started = quietly(pool.all({ do: "start keys", module, width }));
     const tested = pool.run({ do: "test", module });
     const result = await use({
       threads,
