@@ -16,7 +16,8 @@ export async function buildKernel(out: string = OUT): Promise<void> {
     // noAssert: no bounds are checked by assertions in the kernel; runtime stub: it never allocates.
     ["node/groth16/kernel/index.ts", "--baseDir", root, "--outFile", "kernel.wasm", "-O3", "--noAssert"].concat(
       ["--runtime", "stub", "--enable", "simd", "--enable", "relaxed-simd", "--enable", "bulk-memory"],
-      ["--maximumMemory", "65536"],
+      // A page less than 4 GB: the byte behind the last one must have an address.
+      ["--maximumMemory", "65535"],
     ),
     {
       stderr: { write: (text: string | Uint8Array) => void complaints.push(String(text)) },

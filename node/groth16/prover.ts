@@ -175,7 +175,10 @@ async function proveWith(
   }
   const { header, ic } = warm.key;
 
-  const [facts] = await pool.all<WitnessFacts>({ do: "witness", witness });
+  // Bytes are posted as a copy of their own: of a view, the whole buffer would be copied for each thread, and left there.
+  const own = witness.kind === "bytes" ? { ...witness, bytes: shared(witness.bytes) } : witness;
+  if (own.kind === "bytes") secrets.push(own.bytes);
+  const [facts] = await pool.all<WitnessFacts>({ do: "witness", witness: own });
   const { histogram, signals } = count("witness", facts as Answer<WitnessFacts>);
 
   /** One sum, in groups of windows that the threads take one by one: by group of windows, piece of the key, group of points. */
@@ -244,10 +247,11 @@ function infinite({ length }: Uint8Array): Uint8Array {
   return new Uint8Array(new Float64Array(length / 8).fill(Infinity).buffer);
 }
 
-/** The same bytes where all threads can see them, if the platform allows; else they are copied to each. */
+/** The same bytes where all threads can see them, if the platform allows; else, they are copied to each. */
 function shared(bytes: Uint8Array): Uint8Array {
-  if (typeof SharedArrayBuffer === "undefined") return bytes;
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  const copy = new Uint8Array(
+    typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(bytes.length) : new SharedArrayBuffer(bytes.length),
+  );
   copy.set(bytes);
   return copy;
 }

@@ -54,6 +54,7 @@ function nodeThread({ Worker }: NodeWorkers, events: ThreadEvents): Thread {
   };
   worker.on("message", events.message);
   worker.on("error", fail);
+  worker.on("messageerror", fail);
   worker.on("exit", (code) => fail(new Error(`the thread ended with code ${code}`)));
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer),
@@ -71,6 +72,10 @@ function browserThread(events: ThreadEvents): Thread {
   worker.onmessage = ({ data }: MessageEvent<unknown>) => events.message(data);
   worker.onerror = (event) => {
     if (!ended) events.failed(new Error(event.message || "the worker could not be started"));
+    ended = true;
+  };
+  worker.onmessageerror = () => {
+    if (!ended) events.failed(new Error("an answer of the worker cannot be read"));
     ended = true;
   };
   return {

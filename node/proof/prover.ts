@@ -71,8 +71,9 @@ export function wasmProver(raw: RawProver = openRawProver()): Prover {
     prove: async ({ zkey, wtns }, call) => {
       const witness: SourceSpec =
         typeof wtns === "string" ? { kind: "path", path: wtns } : { kind: "bytes", bytes: wtns, name: "the witness" };
+      const key = keyOf(zkey);
       const { points, signals } = await raw.prove({ kind: "path", path: zkey }, witness, call);
-      return checked(keyOf(zkey), toSnarkjs(points), signals.map(String));
+      return checked(key, toSnarkjs(points), signals.map(String));
     },
     close: () => raw.close(),
   };

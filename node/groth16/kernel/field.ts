@@ -99,10 +99,10 @@ export function copy(a: usize, r: usize): void {
 }
 
 /**
- * In place: |value| < 0.51 p and limbs in [-2^50, 2^50]. Takes limbs below 2^53 and values below 8 p.
+ * In place: |value| < 0.51 p and limbs in [-2^50, 2^50]. Takes limbs up to 2^52 and values below 7 p.
  * k = round(top limb * 2^204 / p) is off by less than 0.01 from value / p, as the limbs below weigh less than 2^-46 of p.
- * k * p is subtracted limb by limb, exactly (|k| <= 8, so below 2^53), and carries are rounded to nearest by adding and
- * subtracting C1: floats near C1 are multiples of 2^51.
+ * k * p is subtracted limb by limb, exactly: |k| <= 7 and p's lower limbs are below 2^49.2, so the differences are below
+ * 2^53. Carries are rounded to nearest by adding and subtracting C1: floats near C1 are multiples of 2^51.
  */
 export function reduce(m: usize, r: usize): void {
   const k = f64x2.nearest(f64x2.mul(v128.load(r, 64), v128.load(m + TOP)));
