@@ -83,12 +83,21 @@ async function bench(network: Network, work: string, runs: number): Promise<Netw
   const { name, title } = network;
   const modelFolder = path.join(work, name, "glassbox");
   const base = { network: name, modelFolder, ...(rapidsnark === undefined ? {} : { rapidsnark }) };
-  const whole = ["key", "witness", "prove", "verify", ...(rapidsnark === undefined ? [] : ["rapidsnark"]), "gas"];
-  const own = ["model", "circuit", ...(network.circuitOnly === true ? [] : whole)];
+  const whole = [
+    "key",
+    "witness",
+    "prove",
+    "snarkjs",
+    "verify",
+    ...(rapidsnark === undefined ? [] : ["rapidsnark"]),
+    "gas",
+  ];
+  const compile = network.name === "lenet-5" ? ["compile"] : [];
+  const own = ["model", ...compile, "circuit", ...(network.circuitOnly === true ? [] : whole)];
   const phases = await road(own, { ...base, folder: modelFolder }, runs);
   const baseline = (level: Level): Promise<Outcomes> => {
     const folder = path.join(work, name, `circom-${level}`);
-    return road(["circom", "key", "circom-witness", "prove"], { ...base, folder, level }, runs);
+    return road(["circom", "key", "circom-witness", "snarkjs"], { ...base, folder, level }, runs);
   };
   const baselines =
     network.noBaseline === undefined
