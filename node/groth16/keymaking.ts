@@ -43,7 +43,7 @@ export async function withKeyMaker<T>(options: KeyMakerOptions, use: (maker: Key
     const module = await compile();
     const width = Math.min(WIDEST, tableWidth(options.multiples / threads));
     const started = quietly(pool.all({ do: "start keys", module, width }));
-    const tested = pool.run({ do: "test", module });
+    const tested = quietly(pool.run({ do: "test", module }));
     const result = await use({
       threads,
       make: <R>(task: KeyTask) => quietly(pool.run<R>({ do: "keys", task }).then(({ value }) => value)),
@@ -82,7 +82,7 @@ export async function inOrder<T>(
 ): Promise<void> {
   const pending: Promise<T>[] = [];
   for (const result of results) {
-    pending.push(result);
+    pending.push(quietly(result));
     if (pending.length >= 3 * threads) await use(await (pending.shift() as Promise<T>));
   }
   for (const result of pending) await use(await result);

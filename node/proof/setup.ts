@@ -3,7 +3,7 @@
 // anybody, byte for byte. The prover's kernel makes the points (groth16/keymaking.ts); the layout is snarkjs' (zkey.ts).
 import { createHash } from "node:crypto";
 import type { VerifyingKey } from "../core/domain.ts";
-import { NodeError } from "../core/errors.ts";
+import { NodeError, throwIfAborted } from "../core/errors.ts";
 import { inverse, power, R } from "../core/field.ts";
 import type { LongCall } from "../core/ports.ts";
 import { inOrder, type KeyMaker, packScalars, withKeyMaker } from "../groth16/keymaking.ts";
@@ -94,6 +94,7 @@ async function writeKey(
   let done = 0;
   let read = false;
   const made = (count: number): void => {
+    throwIfAborted(signal);
     done += count;
     if (read) onProgress?.({ what: "making the development key", done, total });
   };

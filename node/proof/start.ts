@@ -2,6 +2,7 @@
 // prover's kernel (groth16/keymaking.ts). Each wire's points are combinations of few Lagrange points, most with small
 // coefficients, as weights are constants. The result is no key to use: its delta is the generator until somebody contributes.
 import { createHash } from "node:crypto";
+import { throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { type Curve, localCurve } from "../groth16/curve.ts";
 import { G1_BYTES, G2_BYTES } from "../groth16/key.ts";
@@ -114,6 +115,7 @@ async function writeKey(
     let current: number = SECTION.terms;
     let done = 0;
     await inOrder(maker, pieces(), ({ section, count, affine, plain }) => {
+      throwIfAborted(signal);
       if (section !== current) {
         if (current !== SECTION.terms) out.end();
         out.begin((current = section));

@@ -1,5 +1,5 @@
 // Keys, witnesses and powers of tau for tests: real ones, of known randomness, for circuits that take a second at most.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyingKey } from "../../node/core/domain.ts";
@@ -112,6 +112,18 @@ function lagrange(tau: bigint, root: bigint, size: number): bigint[] {
     values.push((((scale * x) % R) * inverse(tau - x + R)) % R);
   }
   return values;
+}
+
+/** This process' threads of the prover and of key making: Linux tells their names. */
+export function groth16Threads(): number {
+  const names = readdirSync("/proc/self/task").map((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, "utf8").trim();
+    } catch {
+      return "gone meanwhile";
+    }
+  });
+  return names.filter((name) => name === "groth16").length;
 }
 
 /** The NodeError that `act` throws; anything else fails the test. */
