@@ -14,6 +14,7 @@ import { ENTRIES, type Entry, raceAll } from "./bench/provers/run.ts";
 import { page } from "./bench/report.ts";
 import type { Level, NetworkResults, Outcomes, Results, Stamp } from "./bench/results.ts";
 import { progress, road, ROOT, running } from "./bench/road.ts";
+import { buildDist } from "./dist.ts";
 
 const PARTS = ["networks", "provers"] as const;
 type Part = (typeof PARTS)[number];
@@ -154,6 +155,8 @@ async function main({ networks, entries, runs, out, json, check }: Options): Pro
     results = { ...results, ...stamp, networks: measured };
   }
   if (entries.length > 0) {
+    progress("dist/");
+    buildDist();
     const [stamp, races] = await stamped(runs, () => raceAll(entries, work, runs, rapidsnark));
     const provers: ProverResults = { ...stamp, races };
     results = { ...results, provers };

@@ -1,6 +1,7 @@
 // The provers that race, each as the bench calls it: files in, snarkjs' JSON out. Each loads only what it needs, so that a
 // fresh process pays for what a user of that prover pays for.
 import type { OnProgress } from "../../../node/core/ports.ts";
+import type * as Groth16 from "../../../node/groth16/index.ts";
 import type { ProverName } from "./results.ts";
 
 export interface Made {
@@ -17,8 +18,10 @@ export interface Racer {
 
 export const RACERS: Readonly<Record<ProverName, () => Promise<Racer>>> = { wasm, snarkjs, rapidsnark };
 
+/** The package that others install: without what Node needs to run TypeScript as it is. */
 async function wasm(): Promise<Racer> {
-  const { openProver } = await import("../../../node/groth16/index.ts");
+  const entry = new URL("../../../dist/groth16/index.js", import.meta.url).href;
+  const { openProver } = (await import(entry)) as typeof Groth16;
   const prover = openProver();
   return {
     prove: async (zkey, wtns) => {
