@@ -44,7 +44,7 @@ describe("bench", () => {
   });
 
   it("calls a bar met at its limit, missed just above it, and not measured without a figure", () => {
-    const what = "784-128-10: proof, snarkjs, warm";
+    const what = "784-128-10: proof, warm";
     expect(verdict(what, network("mlp-784-128-10", { prove: proof(0.6) }))).to.equal("met");
     expect(verdict(what, network("mlp-784-128-10", { prove: proof(0.600001) }))).to.equal("missed");
     expect(verdict(what, network("lenet-5", { prove: proof(0.6) }))).to.equal("not measured");
@@ -71,7 +71,7 @@ describe("bench", () => {
   it("shows on its page a miss as a miss, and what was not measured with the reason", () => {
     const networks = [network("mlp-784-128-10", { prove: proof(0.7), verify: { reason: "it crashed" } })];
     const results = made(networks);
-    expect(page(results)).to.include("| 784-128-10: proof, snarkjs, warm | 600 ms | 700 ms | **missed** | - |");
+    expect(page(results)).to.include("| 784-128-10: proof, warm | 600 ms | 700 ms | **missed** | - |");
     expect(page(results)).to.include("- mlp-784-128-10, verify: not measured, it crashed");
   });
 
