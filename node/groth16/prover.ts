@@ -91,7 +91,7 @@ export function openRawProver(options: ProverOptions = {}): RawProver {
     signal.addEventListener("abort", stop, { once: true });
     const secrets: Uint8Array[] = [];
     try {
-      const ready = await (warm ??= start(threads, options));
+      const ready = await (warm ??= start(threads, options, signal));
       throwIfAborted(signal);
       return await proveWith(ready, key, witness, blinding, onProgress, secrets);
     } catch (thrown) {
@@ -110,7 +110,7 @@ export function openRawProver(options: ProverOptions = {}): RawProver {
     start: () =>
       turns(closing.signal, async () => {
         try {
-          await (warm ??= start(threads, options));
+          await (warm ??= start(threads, options, closing.signal));
         } catch (thrown) {
           warm = undefined;
           throw thrown;
@@ -134,17 +134,23 @@ interface Warm {
   key: ({ readonly id: string } & KeyFacts) | undefined;
 }
 
-async function start(threads: number, options: ProverOptions): Promise<Warm> {
+/** @param signal ends a start on the way; what was started lives on without it */
+async function start(threads: number, options: ProverOptions, signal: AbortSignal): Promise<Warm> {
   const { cacheBytes = CACHE_BYTES, selfTest = true } = options;
   const module = await compile();
   const pool = openPool(threads);
+  const stop = (): void => void pool.end(new NodeError("aborted", "stopped on request", { cause: signal.reason }));
+  signal.addEventListener("abort", stop, { once: true });
   try {
+    throwIfAborted(signal);
     await pool.all({ do: "start", module, cacheBytes: Math.floor(cacheBytes / threads) });
     if (selfTest) await pool.run({ do: "test", module });
     return { pool, arena: new Arena(instantiate(module)), key: undefined };
   } catch (thrown) {
     await pool.end(thrown as NodeError);
     throw thrown;
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 
