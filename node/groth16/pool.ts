@@ -22,6 +22,9 @@ export interface Pool {
   end(reason: NodeError): Promise<void>;
 }
 
+/** The sum whose points every thread has: the one that takes longest where all values are of full size. */
+const SHARED = "sum b";
+
 interface Job {
   readonly task: Task;
   readonly of: string | undefined;
@@ -55,14 +58,25 @@ export function openPool(size: number): Pool {
     return member;
   });
 
-  /** The next job for `member`: its own, then one it has the points for, then one nobody has, then any. */
+  /**
+   * The next job for `member`: its own, then one that it has the points for, then one that nobody has them for. Those of the
+   * sum that all share come behind these, to even the work out; another thread's points are loaded a second time only then.
+   */
   function take(member: Member): Job | undefined {
     if (member.own.length > 0) return member.own.shift();
-    const held = (job: Job): boolean => job.of === undefined || member.keeps.has(job.of);
-    const free = (job: Job): boolean => !members.some(({ keeps }) => job.of !== undefined && keeps.has(job.of));
-    const found = queue.findIndex(held);
-    const other = found >= 0 ? found : queue.findIndex(free);
-    return queue.splice(Math.max(other, 0), 1)[0];
+    const held = ({ of }: Job): boolean => of === undefined || member.keeps.has(of);
+    const free = ({ of }: Job): boolean => !members.some(({ keeps }) => of !== undefined && keeps.has(of));
+    const orders: readonly ((job: Job) => boolean)[] = [
+      (job) => job.of !== SHARED && held(job),
+      (job) => job.of !== SHARED && free(job),
+      (job) => job.of === SHARED,
+      () => true,
+    ];
+    for (const order of orders) {
+      const found = queue.findIndex(order);
+      if (found >= 0) return queue.splice(found, 1)[0];
+    }
+    return undefined;
   }
 
   function give(member: Member): void {
