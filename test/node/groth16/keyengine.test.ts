@@ -99,7 +99,7 @@ describe("a thread for keys", () => {
     const terms = columns.flat();
     const small = (k: bigint): boolean => k > -(2n ** 31n) && k < 2n ** 31n;
     const starts = [0];
-    for (const column of columns) starts.push((starts.at(-1)) + column.length);
+    for (const column of columns) starts.push((starts.at(-1) as number) + column.length);
     return {
       starts: Uint32Array.from(starts),
       rows: Uint32Array.from(terms, ([row]) => row),

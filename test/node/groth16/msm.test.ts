@@ -50,7 +50,7 @@ function pack(scalars: readonly bigint[]): Uint8Array {
 /** Windows of these widths. */
 function windows(widths: readonly number[]): Plan {
   const starts = [0];
-  for (const width of widths) starts.push(starts.at(-1) + width);
+  for (const width of widths) starts.push((starts.at(-1) as number) + width);
   return { windows: widths.length, starts, costs: widths.map(() => 1) };
 }
 
