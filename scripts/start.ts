@@ -119,7 +119,7 @@ function storyOf(said: (line: string) => void): Story {
     if (message !== "proved") return;
     Object.assign(story, { witnessMs: fields["witnessMs"], proveMs: fields["proveMs"] });
     tell("witness", "every constraint's value", story.witnessMs);
-    tell("proof", "in a child process, verified before it leaves", story.proveMs);
+    tell("proof", "on threads, verified before it leaves", story.proveMs);
   };
   const log: Log = { ...silentLog, info: inLog, child: () => log };
   const story: Story = {
