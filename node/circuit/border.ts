@@ -1,9 +1,18 @@
 // The claim as a circuit: bits of the output's integers, words that input and output spell, the sponge over them, and their
 // fingerprint at r. claim.ts is the same in the open.
-import { WORD_BYTES, encodeInts, sizeOf, wordCount, wordsOfBytes } from "../core/tensor.ts";
+import {
+  WORD_BYTES,
+  byteLength,
+  byteLengthOf,
+  encodeTensors,
+  joinFlat,
+  sizeOf,
+  wordCount,
+  wordsOfBytes,
+} from "../core/tensor.ts";
 import type { BorderTensor } from "../core/tensor.ts";
-import { nodeAt } from "../model/ir.ts";
-import type { Ref } from "../model/ir.ts";
+import { inputsOf } from "../model/ir.ts";
+import type { Graph, Output, Ref } from "../model/ir.ts";
 import type { Lc, Wire } from "./lc.ts";
 import { ONE, lcOf, times } from "./lc.ts";
 import { elementOf } from "./layers.ts";
@@ -22,14 +31,20 @@ export function inputEntry({ type }: BorderTensor): Spelling {
   return { n: type.bits, bias: type.signed ? 2 ** (type.bits - 1) : 0 };
 }
 
-/** Outputs come in bits only where they need them: for a sign, or to be cut where a word ends. */
-export function outputEntry(plan: Plan, element: number): Entry {
-  const { ref, border } = plan.graph.output;
+/** Outputs come in bits only where they need them: for a sign, or to be cut where a word ends. `k`: which output. */
+export function outputEntry(plan: Plan, k: number, element: number): Entry {
+  const { outputs } = plan.graph;
+  const { ref, border } = outputs[k] as Output;
   const spelling = spellingOf(boundsAt(plan, ref, element), border.type);
   const bytes = border.type.bits / 8;
-  const first = element * bytes;
+  const first = byteLengthOf(outputs.slice(0, k).map((output) => output.border)) + element * bytes;
   const cut = Math.floor(first / WORD_BYTES) !== Math.floor((first + bytes - 1) / WORD_BYTES);
   return spelling.bias === 0 && !cut ? "whole" : spelling;
+}
+
+/** Where the bits of output `k` stand. */
+export function bitsSymbol(graph: Graph, k: number): string {
+  return graph.outputs.length === 1 ? "claim_bits" : `claim_bits_${k}`;
 }
 
 /** The elements of a border tensor and the wires of their bits. */
@@ -44,21 +59,21 @@ interface Spelled {
 /** Lays the claim on a walk whose nodes have all been laid. */
 export function layClaim(walk: Walk): void {
   const { sheet, plan } = walk;
-  const { input, output } = plan.graph;
-  const source = nodeAt(plan.graph, input);
-  if (source.op !== "input") throw new RangeError("node 0 is no input");
-  const size = sizeOf(output.border.shape);
-  const entries = Array.from({ length: size }, (_, i) => outputEntry(plan, i));
-  const bits = Int32Array.from(entries, (entry, i): Wire => {
-    if (entry === "whole") return -1;
-    sheet.at({ symbol: "claim_bits", index: [i] });
-    return sheet.stamp(specOf("Bits", entry.n, entry.bias), [elementOf(walk, output.ref, i)]);
+  const { graph } = plan;
+  const given = inputsOf(graph).map(({ border }, ref): Spelled => {
+    const bits = walk.inputBits[ref] as Int32Array;
+    return { ref, border, entries: new Array<Entry>(bits.length).fill(inputEntry(border)), bits };
   });
-  const given = new Array<Entry>(walk.inputBits.length).fill(inputEntry(source.border));
-  const words = [
-    ...wordsOf(walk, { ref: input, border: source.border, entries: given, bits: walk.inputBits }),
-    ...wordsOf(walk, { ...output, entries, bits }),
-  ].map((word, i) => {
+  const yielded = graph.outputs.map((output, k): Spelled => {
+    const entries = Array.from({ length: sizeOf(output.border.shape) }, (_, i) => outputEntry(plan, k, i));
+    const bits = Int32Array.from(entries, (entry, i): Wire => {
+      if (entry === "whole") return -1;
+      sheet.at({ symbol: bitsSymbol(graph, k), index: [i] });
+      return sheet.stamp(specOf("Bits", entry.n, entry.bias), [elementOf(walk, output.ref, i)]);
+    });
+    return { ...output, entries, bits };
+  });
+  const words = [...wordsOf(walk, given), ...wordsOf(walk, yielded)].map((word, i) => {
     sheet.at({ symbol: "claim_word", index: [i] });
     return onWire(sheet, sheet.bind(word));
   });
@@ -83,19 +98,22 @@ export function layClaim(walk: Walk): void {
   sheet.publish(PUBLIC.v, v);
 }
 
-function wordsOf(walk: Walk, spelled: Spelled): Operand[] {
-  const { ref, border, bits } = spelled;
-  const total = (bits.length * border.type.bits) / 8;
+/** The words of tensors that stand one after the other on the wire. */
+function wordsOf(walk: Walk, tensors: readonly Spelled[]): Operand[] {
+  const borders = tensors.map(({ border }) => border);
+  const total = byteLengthOf(borders);
+  const bytes = tensors.flatMap((spelled) => Array.from({ length: byteLength(spelled.border) }, (_, byte) => ({ spelled, byte }))); // prettier-ignore
   let values: readonly bigint[] | undefined;
   return Array.from({ length: wordCount(total) }, (_, w) => ({
     value: () => {
-      values ??= wordsOfBytes(encodeInts(walk.tensors[ref] as Float64Array, border.type));
+      values ??= wordsOfBytes(encodeTensors(borders, joinFlat(tensors.map(({ ref }) => walk.tensors[ref] as Float64Array)))); // prettier-ignore
       return values[w] as bigint;
     },
     lc: () => {
       const lc = lcOf();
       for (let k = 0; k < WORD_BYTES && w * WORD_BYTES + k < total; k++) {
-        addByte(walk, spelled, w * WORD_BYTES + k, 256n ** BigInt(WORD_BYTES - 1 - k), lc);
+        const { spelled, byte } = bytes[w * WORD_BYTES + k] as (typeof bytes)[number];
+        addByte(walk, spelled, byte, 256n ** BigInt(WORD_BYTES - 1 - k), lc);
       }
       return lc;
     },

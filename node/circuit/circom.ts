@@ -1,11 +1,11 @@
 // A small model as one readable circom program: the same gadgets with the same parameters, wired by loops. For people who
 // want to read what is proven, and for the test that holds the linker's rows equal to circom's. Not the build route: circom
 // takes minutes where the linker takes milliseconds.
-import { WORD_BYTES, sizeOf, wordCount } from "../core/tensor.ts";
+import { WORD_BYTES, byteLength, byteLengthOf, sizeOf, wordCount } from "../core/tensor.ts";
 import type { BorderTensor } from "../core/tensor.ts";
-import { nodeAt } from "../model/ir.ts";
+import { inputsOf, nodeAt } from "../model/ir.ts";
 import type { Graph, NodeOf, Op, Ref, Rules } from "../model/ir.ts";
-import { inputEntry, outputEntry } from "./border.ts";
+import { bitsSymbol, inputEntry, outputEntry } from "./border.ts";
 import { symbolOf } from "./layers.ts";
 import { termsOf } from "./linear.ts";
 import type { LinearNode } from "./linear.ts";
@@ -196,6 +196,16 @@ for (var i = 0; i < ${size}; i++) {
 }
 `;
   },
+  mul: () => notYet(),
+  matmul: () => notYet(),
+  div: () => notYet(),
+  sqrt: () => notYet(),
+  lookup: () => notYet(),
+  step: () => notYet(),
+  iszero: () => notYet(),
+  onehot: () => notYet(),
+  select: () => notYet(),
+  take: () => notYet(),
 };
 
 /** Ops that only move elements: from where to where, for each tensor that they read. */
@@ -221,21 +231,19 @@ function gather(plan: Plan, node: NodeOf<Op>, ref: Ref, symbol: string): string 
 
 function claim(plan: Plan): string {
   const { graph } = plan;
-  const source = nodeAt(graph, graph.input) as NodeOf<"input">;
-  const given = new Array<Entry>(sizeOf(source.shape)).fill(inputEntry(source.border));
-  const { ref, border } = graph.output;
-  const wide = ({ shape, type }: BorderTensor): number => wordCount((sizeOf(shape) * type.bits) / 8);
-  const first = wide(source.border);
-  const total = first + wide(border);
-  const entries = Array.from({ length: sizeOf(border.shape) }, (_, i) => outputEntry(plan, i));
-  const input = words(
-    plan,
-    { ref: graph.input, border: source.border },
-    given,
-    `${symbolOf(plan, graph.input)}_bits`,
-    0,
-  );
-  const output = words(plan, { ref, border }, entries, "claim_bits", first);
+  const inputs = inputsOf(graph).map(({ border }, ref): Side => {
+    const entries = new Array<Entry>(sizeOf(border.shape)).fill(inputEntry(border));
+    return { ref, border, entries, bits: `${symbolOf(plan, ref)}_bits`, own: false };
+  });
+  const outputs = graph.outputs.map(({ ref, border }, k): Side => {
+    const entries = Array.from({ length: sizeOf(border.shape) }, (_, i) => outputEntry(plan, k, i));
+    return { ref, border, entries, bits: bitsSymbol(graph, k), own: true };
+  });
+  const wide = (sides: readonly Side[]): number => wordCount(byteLengthOf(sides.map(({ border }) => border)));
+  const first = wide(inputs);
+  const total = first + wide(outputs);
+  const input = words(plan, inputs, "input", 0);
+  const output = words(plan, outputs, "output", first);
   const blocks = Math.ceil(total / RATE);
   return `signal claim_word[${total}];
 ${input}${output}component claim_absorb[${blocks}];
@@ -263,18 +271,43 @@ v <== t;
 `;
 }
 
-/** The bytes of a border tensor, two's complement and big-endian, and its words. */
-function words(
+/** A tensor of the border: its bits are its layer's, or (`own`) made here. */
+interface Side {
+  readonly ref: Ref;
+  readonly border: BorderTensor;
+  readonly entries: readonly Entry[];
+  readonly bits: string;
+  readonly own: boolean;
+}
+
+/** The bytes of tensors that stand one after the other, and their words. */
+function words(plan: Plan, sides: readonly Side[], name: string, first: number): string {
+  const total = byteLengthOf(sides.map(({ border }) => border));
+  let at = 0;
+  const parts = sides.map((side, k) => {
+    const from = at;
+    at += byteLength(side.border);
+    return bytesOf(plan, side, sides.length === 1 ? name : `${name}${k}`, `${name}_byte`, from);
+  });
+  return `var ${name}_byte[${total}];
+${parts.join("")}for (var i = 0; i < ${wordCount(total)}; i++) {
+    var sum = 0;
+    for (var k = 0; k < ${WORD_BYTES}; k++) { if (i * ${WORD_BYTES} + k < ${total}) { sum += ${name}_byte[i * ${WORD_BYTES} + k] * 256**(${WORD_BYTES - 1} - k); } }
+    claim_word[${first} + i] <== sum;
+}
+`;
+}
+
+/** The bytes of one border tensor, two's complement and big-endian, into `bytes` from `from` on. */
+function bytesOf(
   plan: Plan,
-  { ref, border }: { readonly ref: Ref; readonly border: BorderTensor },
-  entries: readonly Entry[],
-  bits: string,
-  first: number,
+  { ref, border, entries, bits, own }: Side,
+  name: string,
+  bytes: string,
+  from: number,
 ): string {
   const size = entries.length;
   const width = border.type.bits / 8;
-  const own = bits === "claim_bits"; // an input's bits are its layer's
-  const name = own ? "output" : "input";
   const spelled = `    ${bits}[i] = Bits(${name}_n[i], ${name}_bias[i]);
     ${bits}[i].x <== ${tensor(plan, ref)}[i];
 `;
@@ -284,22 +317,16 @@ function words(
   )}${list(
     `${name}_bias`,
     entries.map((entry) => (entry === "whole" ? 0 : entry.bias)),
-  )}${own ? `component ${bits}[${size}];\n` : ""}var ${name}_byte[${size * width}];
-for (var i = 0; i < ${size}; i++) { if (${name}_n[i] == 0) {
-    ${name}_byte[i * ${width} + ${width - 1}] = ${tensor(plan, ref)}[i];
+  )}${own ? `component ${bits}[${size}];\n` : ""}for (var i = 0; i < ${size}; i++) { if (${name}_n[i] == 0) {
+    ${bytes}[${from} + i * ${width} + ${width - 1}] = ${tensor(plan, ref)}[i];
 } else {
 ${own ? spelled : ""}    for (var t = 0; t < ${8 * width}; t++) {
         var bit = 0;
         if (${name}_bias[i] == 0) { if (t < ${name}_n[i]) { bit = ${bits}[i].b[t]; } }
         else { if (t < ${name}_n[i] - 1) { bit = ${bits}[i].b[t]; } else { bit = 1 - ${bits}[i].b[${name}_n[i] - 1]; } }
-        ${name}_byte[i * ${width} + ${width - 1} - t \\ 8] += bit * 2**(t % 8);
+        ${bytes}[${from} + i * ${width} + ${width - 1} - t \\ 8] += bit * 2**(t % 8);
     }
 } }
-for (var i = 0; i < ${wordCount(size * width)}; i++) {
-    var sum = 0;
-    for (var k = 0; k < ${WORD_BYTES}; k++) { if (i * ${WORD_BYTES} + k < ${size * width}) { sum += ${name}_byte[i * ${WORD_BYTES} + k] * 256**(${WORD_BYTES - 1} - k); } }
-    claim_word[${first} + i] <== sum;
-}
 `;
 }
 
@@ -343,4 +370,8 @@ function contestLists(symbol: string, contests: readonly Contest[]): string {
 
 function indent(text: string): string {
   return text.replace(/^(?=.)/gm, "    ");
+}
+
+function notYet(): never {
+  throw new Error("not built yet");
 }

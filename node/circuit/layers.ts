@@ -19,12 +19,12 @@ export interface Walk {
   readonly tensors: readonly Float64Array[];
   /** Per node, its elements' wires; undefined for a tensor of combinations. */
   readonly wires: (Int32Array | undefined)[];
-  /** The first wire of each input element's bits. */
-  inputBits: Int32Array;
+  /** Per input node, the first wire of each element's bits. */
+  readonly inputBits: Int32Array[];
 }
 
 export function walkOn(plan: Plan, sheet: Sheet, tensors: readonly Float64Array[] = []): Walk {
-  return { plan, sheet, tensors, wires: [], inputBits: new Int32Array() };
+  return { plan, sheet, tensors, wires: [], inputBits: [] };
 }
 
 /** Lays node `ref`; its inputs must have been laid. */
@@ -84,7 +84,7 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
       const wire = sheet.free(() => (walk.tensors[ref] as Float64Array)[i] as number);
       wires[i] = wire;
     }
-    walk.inputBits = wires.map((wire, i) => {
+    walk.inputBits[ref] = wires.map((wire, i) => {
       sheet.at({ symbol: `${symbol}_bits`, index: [i] });
       return sheet.stamp(spec, [onWire(sheet, wire)]);
     });
@@ -162,6 +162,16 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
       return sheet.bind(at);
     });
   },
+  mul: () => notYet(),
+  matmul: () => notYet(),
+  div: () => notYet(),
+  sqrt: () => notYet(),
+  lookup: () => notYet(),
+  step: () => notYet(),
+  iszero: () => notYet(),
+  onehot: () => notYet(),
+  select: () => notYet(),
+  take: () => notYet(),
 };
 
 function wiresOf(node: NodeOf<Op>, wire: (element: number) => Wire): Int32Array {
@@ -175,4 +185,8 @@ function linear(walk: Walk, node: NodeOf<Op>, ref: Ref): Int32Array | undefined 
     walk.sheet.at({ symbol, index: [i] });
     return walk.sheet.bind(elementOf(walk, ref, i));
   });
+}
+
+function notYet(): never {
+  throw new Error("not built yet");
 }

@@ -32,7 +32,7 @@ export function planOf(graph: Graph): Plan {
  */
 function boundOf(graph: Graph): boolean[] {
   const uses = graph.nodes.map(() => 0);
-  uses[graph.output.ref] = 1;
+  for (const { ref } of graph.outputs) uses[ref] = (uses[ref] as number) + 1;
   for (let ref = graph.nodes.length - 1; ref >= 0; ref--) {
     const node = nodeAt(graph, ref);
     for (const x of readsOf(node)) uses[x] = (uses[x] as number) + usesEach(node, uses[ref] as number);

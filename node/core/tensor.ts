@@ -69,6 +69,45 @@ export function encodeInts(values: ArrayLike<number>, type: IntType): Uint8Array
   return bytes;
 }
 
+/** Cuts the elements of all `borders`, one tensor after the other, into one array each. @throws NodeError "input" */
+export function splitFlat(borders: readonly Pick<BorderTensor, "shape">[], flat: Float64Array): Float64Array[] {
+  const total = borders.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  if (flat.length !== total)
+    throw new NodeError("input", `the model takes ${total} input elements, not ${flat.length}`);
+  let at = 0;
+  return borders.map(({ shape }) => flat.subarray(at, (at += sizeOf(shape))));
+}
+
+/** Arrays one after the other: how a model's inputs (or outputs) are handed on, in the order of its borders. */
+export function joinFlat(parts: readonly Float64Array[]): Float64Array {
+  const flat = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    flat.set(part, at);
+    at += part.length;
+  }
+  return flat;
+}
+
+/** Bytes of all border tensors on the wire: one after the other, nothing between them. */
+export function byteLengthOf(borders: readonly Pick<BorderTensor, "shape" | "type">[]): number {
+  return borders.reduce((sum, border) => sum + byteLength(border), 0);
+}
+
+/** The wire format of inputs or outputs: each tensor's elements in its own type. @throws NodeError "input" */
+export function encodeTensors(borders: readonly BorderTensor[], flat: Float64Array): Uint8Array {
+  const parts = splitFlat(borders, flat).map((values, i) => encodeInts(values, (borders[i] as BorderTensor).type));
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Reads wire bytes back into elements, one tensor after the other. @throws NodeError "input" if the length is another */
+export function decodeTensors(borders: readonly BorderTensor[], bytes: Uint8Array): Float64Array {
+  const length = byteLengthOf(borders);
+  if (bytes.length !== length) throw new NodeError("input", `${bytes.length} bytes are not the ${length} of the model`);
+  let at = 0;
+  return joinFlat(borders.map((border) => decodeInts(bytes.subarray(at, (at += byteLength(border))), border.type)));
+}
+
 /** Reads bytes back into integers. @throws NodeError "input" if the length is not a whole number of elements. */
 export function decodeInts(bytes: Uint8Array, type: IntType): Float64Array {
   const width = type.bits / 8;

@@ -1,13 +1,16 @@
 // The one place where a tolerance exists: the float model, run by onnxruntime from its own file, against the integer model.
 // Measures and judges nothing.
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { NodeError, throwIfAborted } from "../core/errors.ts";
+import { throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
+import { splitFlat } from "../core/tensor.ts";
 import { toIntegers, toReals } from "./border.ts";
 import type { Dataset } from "./dataset.ts";
 import { evaluateFloat } from "./evaluate-float.ts";
-import type { FloatGraph, FloatInput } from "./graph.ts";
-import { nodeAt } from "./ir.ts";
+import { outputsOf } from "./evaluate.ts";
+import { floatInputs } from "./graph.ts";
+import type { FloatGraph, FloatInput, FloatNode } from "./graph.ts";
+import { bordersOf } from "./ir.ts";
 import type { Graph } from "./ir.ts";
 import { yieldsIndex } from "./output.ts";
 import type { Runner } from "./run.ts";
@@ -39,44 +42,91 @@ export interface Comparison {
 
 export async function measureAccuracy(comparison: Comparison, call: LongCall = {}): Promise<Accuracy> {
   const { source, float, graph, runner, data } = comparison;
-  const input = nodeAt(graph, graph.input);
-  if (input.op !== "input") throw new NodeError("internal", "node 0 of an integer graph is its input");
-  const { ref, border } = graph.output;
-  const index = yieldsIndex(float);
-  const classes = index || border.shape.filter((dim) => dim > 1).length === 1;
+  const borders = bordersOf(graph);
+  const k = classesAt(float);
   const original = await openFloat(source, float);
-  let [right, rightInteger, changed, worst, total, elements] = [0, 0, 0, 0, 0, 0];
+  const tally = newTally();
   try {
     for (const [i, sample] of data.samples.entries()) {
       throwIfAborted(call.signal);
       const theirs = await original.run(sample);
-      const tensors = await runner.run(toIntegers(input.border, sample));
-      const ours = toReals(border, tensors[ref] as Float64Array);
-      const [a, b] = [theirs, ours].map((output) => (index ? output[0] : indexOfMax(output)));
-      if (a !== b) changed++;
-      if (data.labels?.[i] === a) right++;
-      if (data.labels?.[i] === b) rightInteger++;
-      const reals =
-        float.finalSoftmax === undefined ? theirs : (evaluateFloat(float, sample)[float.output] as Float64Array);
-      ours.forEach((value, k) => {
-        const error = Math.abs(value - (reals[k] as number));
-        worst = Math.max(worst, error);
-        total += error;
-        elements++;
-      });
+      const tensors = await runner.run(toIntegers(borders.inputs, sample));
+      const ours = splitFlat(borders.outputs, toReals(borders.outputs, outputsOf(graph, tensors)));
+      const own = float.outputs.some(({ finalSoftmax }) => finalSoftmax !== undefined)
+        ? evaluateFloat(float, sample)
+        : [];
+      const reals = float.outputs.map(({ ref, finalSoftmax }, n) =>
+        finalSoftmax === undefined ? (theirs[n] as Float64Array) : (own[ref] as Float64Array),
+      );
+      count(tally, float, reals, ours, k, data.labels?.[i]);
       call.onProgress?.({ what: "test samples", done: i + 1, total: data.samples.length });
     }
   } finally {
     await original.close();
   }
-  const samples = data.samples.length;
+  return summary(tally, data.samples.length, k !== undefined, data.labels !== undefined);
+}
+
+/** What is counted over samples, by whoever compares the float and the integer model. */
+export interface Tally {
+  right: number;
+  rightInteger: number;
+  changed: number;
+  worst: number;
+  total: number;
+  elements: number;
+}
+
+export function newTally(): Tally {
+  return { right: 0, rightInteger: 0, changed: 0, worst: 0, total: 0, elements: 0 };
+}
+
+/** Adds one sample: the outputs' reals of the float and of the integer model. `k`: the output that yields classes. */
+export function count(
+  tally: Tally,
+  float: FloatGraph,
+  reals: readonly Float64Array[],
+  ours: readonly Float64Array[],
+  k: number | undefined,
+  label: number | undefined,
+): void {
+  if (k !== undefined) {
+    const classOf = (values: Float64Array): number =>
+      yieldsIndex(float, k) ? (values[0] as number) : indexOfMax(values);
+    const [a, b] = [classOf(reals[k] as Float64Array), classOf(ours[k] as Float64Array)];
+    if (a !== b) tally.changed++;
+    if (label === a) tally.right++;
+    if (label === b) tally.rightInteger++;
+  }
+  ours.forEach((output, n) => {
+    if (yieldsIndex(float, n)) return;
+    output.forEach((value, i) => {
+      const error = Math.abs(value - (reals[n] as Float64Array)[i]!);
+      tally.worst = Math.max(tally.worst, error);
+      tally.total += error;
+      tally.elements++;
+    });
+  });
+}
+
+export function summary(tally: Tally, samples: number, classes: boolean, labelled: boolean): Accuracy {
   const score = (hits: number): Score => ({ right: hits, share: hits / samples });
   return {
     samples,
-    ...(classes && data.labels !== undefined ? { float: score(right), integer: score(rightInteger) } : {}),
-    ...(classes ? { changed } : {}),
-    ...(index ? {} : { error: { max: worst, mean: total / elements } }),
+    ...(classes && labelled ? { float: score(tally.right), integer: score(tally.rightInteger) } : {}),
+    ...(classes ? { changed: tally.changed } : {}),
+    ...(tally.elements > 0 ? { error: { max: tally.worst, mean: tally.total / tally.elements } } : {}),
   };
+}
+
+/** The output that yields classes: the first that is an index, else the first with one axis of scores, if any. */
+export function classesAt(float: FloatGraph): number | undefined {
+  const index = float.outputs.findIndex((_, k) => yieldsIndex(float, k));
+  if (index >= 0) return index;
+  const scores = float.outputs.findIndex(
+    ({ ref }) => (float.nodes[ref] as FloatNode).shape.filter((dim) => dim > 1).length === 1,
+  );
+  return scores < 0 ? undefined : scores;
 }
 
 /** The first index of the largest value. */
@@ -85,21 +135,27 @@ export function indexOfMax(values: Float64Array): number {
 }
 
 interface FloatRunner {
-  run(sample: Float64Array): Promise<Float64Array>;
+  run(sample: Float64Array): Promise<readonly Float64Array[]>;
   close(): Promise<void>;
 }
 
-/** The float model in onnxruntime: one sample of reals in, its output out. */
+/** The float model in onnxruntime: one sample of reals in, its outputs out. */
 async function openFloat(source: string | Uint8Array, float: FloatGraph): Promise<FloatRunner> {
   const options = { executionProviders: ["cpu"], logSeverityLevel: 3 } as const;
   const session = await (typeof source === "string"
     ? InferenceSession.create(source, options)
     : InferenceSession.create(source, options));
-  const { shape, elemType } = float.nodes[float.input] as FloatInput;
+  const inputs = floatInputs(float);
   return {
     run: async (sample) => {
-      const yielded = await session.run({ [float.inputName]: tensorOf(elemType, sample, shape) });
-      return Float64Array.from((yielded[float.outputName] as Tensor).data as ArrayLike<number | bigint>, Number);
+      const feeds = splitFlat(inputs, sample).map((values, k) => {
+        const { name, elemType, shape } = inputs[k] as FloatInput;
+        return [name, tensorOf(elemType, values, shape)] as const;
+      });
+      const yielded = await session.run(Object.fromEntries(feeds));
+      return float.outputs.map(({ name }) =>
+        Float64Array.from((yielded[name] as Tensor).data as ArrayLike<number | bigint>, Number),
+      );
     },
     close: () => session.release(),
   };

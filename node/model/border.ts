@@ -1,9 +1,10 @@
 // The model's border: which integer type and power of two carry its real inputs and outputs, and the way across. Declared
 // by the caller, implied by the ONNX element type, or derived from calibration data.
 import { NodeError } from "../core/errors.ts";
-import { sizeOf, typeName, typeRange } from "../core/tensor.ts";
+import { joinFlat, sizeOf, splitFlat, typeName, typeRange } from "../core/tensor.ts";
 import type { BorderTensor, IntType } from "../core/tensor.ts";
 import { exponentFor, pow2 } from "./binary.ts";
+import { floatInputs } from "./graph.ts";
 import type { FloatGraph, FloatInput } from "./graph.ts";
 import { largest, smallest } from "./range.ts";
 
@@ -14,7 +15,8 @@ export interface InputSpec {
 }
 
 const U8: IntType = { bits: 8, signed: false };
-const INT_TYPES: readonly IntType[] = [
+/** From the narrowest on. */
+export const INT_TYPES: readonly IntType[] = [
   U8,
   { bits: 8, signed: true },
   { bits: 16, signed: false },
@@ -34,11 +36,39 @@ export function parseInputSpec(text: string): InputSpec {
   return { type: { bits, signed: match[1] === "" }, exponent: Number(match[3] ?? 0) };
 }
 
-/** The input's border: as declared, or as the ONNX element type says, or the narrowest that the samples need. */
-export function inputBorder(graph: FloatGraph, samples: readonly Float64Array[], declared?: InputSpec): BorderTensor {
-  const node = graph.nodes[graph.input] as FloatInput;
-  const spec = declared ?? impliedBy(node) ?? derivedFrom(samples);
-  return { name: graph.inputName, shape: node.shape, ...spec };
+/** What a caller declares of inputs or outputs, by their names; under "" for all others. */
+export type Specs<S> = Readonly<Record<string, S>>;
+
+/** The spec of `name`. */
+export function specFor<S>(specs: Specs<S>, name: string): S | undefined {
+  return Object.hasOwn(specs, name) ? specs[name] : specs[""];
+}
+
+/** @throws NodeError "usage" if a spec names something that is not there */
+export function needNames(specs: Specs<unknown>, names: readonly string[], what: string): void {
+  for (const name of Object.keys(specs)) {
+    if (name === "" || names.includes(name)) continue;
+    throw new NodeError("usage", `the model has no ${what} named "${name}"`, {
+      mend: `Name one of: ${names.join(", ")}.`,
+    });
+  }
+}
+
+/** The inputs' borders: as declared, or as the ONNX element type says, or the narrowest that the samples need. */
+export function inputBorders(
+  graph: FloatGraph,
+  samples: readonly Float64Array[],
+  declared: Specs<InputSpec> = {},
+): readonly BorderTensor[] {
+  const inputs = floatInputs(graph);
+  needNames(declared, inputs.map(({ name }) => name), "input"); // prettier-ignore
+  let at = 0;
+  return inputs.map((node) => {
+    const [from, to] = [at, (at += sizeOf(node.shape))];
+    const own = (): Float64Array[] => samples.map((sample) => sample.subarray(from, to));
+    const spec = specFor(declared, node.name) ?? impliedBy(node) ?? derivedFrom(own());
+    return { name: node.name, shape: node.shape, ...spec };
+  });
 }
 
 function impliedBy({ elemType }: FloatInput): InputSpec | undefined {
@@ -81,13 +111,14 @@ function derivedFrom(samples: readonly Float64Array[]): InputSpec {
   return { type: { bits: 32, signed: true }, exponent: exponentFor(reach, 2 ** 31 - 1) };
 }
 
-/** Reals to the border's integers, rounded to nearest. @throws NodeError "input" if one is out of the type's range. */
-export function toIntegers(border: BorderTensor, reals: ArrayLike<number>): Float64Array {
+/** Reals to the borders' integers, one tensor after the other. @throws NodeError "input" if one is out of its type's range */
+export function toIntegers(borders: readonly BorderTensor[], flat: Float64Array): Float64Array {
+  return joinFlat(splitFlat(borders, flat).map((reals, i) => integersOf(borders[i] as BorderTensor, reals)));
+}
+
+function integersOf(border: BorderTensor, reals: Float64Array): Float64Array {
   const unit = pow2(border.exponent);
   const { lo, hi } = typeRange(border.type);
-  if (reals.length !== sizeOf(border.shape)) {
-    throw new NodeError("input", `"${border.name}" takes ${sizeOf(border.shape)} elements, not ${reals.length}`);
-  }
   return Float64Array.from(reals, (real, i) => {
     const q = Math.floor(real / unit + 0.5);
     if (!(q >= lo && q <= hi)) {
@@ -101,8 +132,15 @@ export function toIntegers(border: BorderTensor, reals: ArrayLike<number>): Floa
   });
 }
 
-/** The reals that the border's integers stand for. */
-export function toReals(border: Pick<BorderTensor, "exponent">, integers: ArrayLike<number>): Float64Array {
-  const unit = pow2(border.exponent);
-  return Float64Array.from(integers, (q) => q * unit);
+/** The reals that the borders' integers stand for, one tensor after the other. */
+export function toReals(
+  borders: readonly Pick<BorderTensor, "exponent" | "shape">[],
+  flat: Float64Array,
+): Float64Array {
+  return joinFlat(
+    splitFlat(borders, flat).map((integers, i) => {
+      const unit = pow2((borders[i] as BorderTensor).exponent);
+      return integers.map((q) => q * unit);
+    }),
+  );
 }

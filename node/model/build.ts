@@ -172,6 +172,7 @@ export function rescale(bench: Workbench, name: string, value: Value, observed: 
       shift: kept.map((step) => step.shift),
       lo: target.lo === -Infinity ? bottom : clamped(target.lo),
       hi: target.hi === Infinity ? top : clamped(target.hi),
+      ties: "up",
     },
     scale,
     value.axis,

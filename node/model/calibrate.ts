@@ -5,6 +5,7 @@ import type { LongCall } from "../core/ports.ts";
 import { sizeOf } from "../core/tensor.ts";
 import { exponentFor, pow2 } from "./binary.ts";
 import { evaluateFloat } from "./evaluate-float.ts";
+import { floatInputs } from "./graph.ts";
 import type { FloatGraph } from "./graph.ts";
 
 export interface Observed {
@@ -21,6 +22,7 @@ const KEPT = 20_000;
 export function observe(graph: FloatGraph, samples: readonly Float64Array[], call: LongCall = {}): readonly Observed[] {
   if (samples.length === 0) throw new NodeError("input", "the calibration data hold no sample");
   const sizes = graph.nodes.map((node) => sizeOf(node.shape));
+  const wanted = floatInputs(graph).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   // A step that is prime to most sizes, so that the kept values do not all come from one channel or column.
   const steps = sizes.map((size) => 2 * Math.floor((size * samples.length) / KEPT / 2) + 1);
   const kept = steps.map((step, k) => new Float64Array(Math.ceil(((sizes[k] as number) * samples.length) / step)));
@@ -28,8 +30,8 @@ export function observe(graph: FloatGraph, samples: readonly Float64Array[], cal
   const highs = new Float64Array(sizes.length).fill(-Infinity);
   samples.forEach((sample, s) => {
     throwIfAborted(call.signal);
-    if (sample.length !== sizes[graph.input]) {
-      throw new NodeError("input", `calibration sample ${s} has ${sample.length} elements, not ${sizes[graph.input]}`);
+    if (sample.length !== wanted) {
+      throw new NodeError("input", `calibration sample ${s} has ${sample.length} elements, not ${wanted}`);
     }
     evaluateFloat(graph, sample).forEach((tensor, k) => {
       const [step, size] = [steps[k] as number, sizes[k] as number];

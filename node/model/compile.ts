@@ -1,8 +1,8 @@
 // Float graph and calibration data to integer graph, quantized ONNX file and layer report: the compiler's back in one call.
 // Deterministic: nothing here reads a clock, a thread count, a platform's transcendental functions or the order of a map.
 import type { LongCall } from "../core/ports.ts";
-import { inputBorder } from "./border.ts";
-import type { InputSpec } from "./border.ts";
+import { inputBorders } from "./border.ts";
+import type { InputSpec, Specs } from "./border.ts";
 import { observe } from "./calibrate.ts";
 import { emitOnnx } from "./emit.ts";
 import type { FloatGraph } from "./graph.ts";
@@ -14,9 +14,9 @@ import { reportLayers } from "./report.ts";
 import type { LayerReport } from "./report.ts";
 
 export interface QuantizeOptions {
-  /** Of the input; otherwise the ONNX element type says it, or the samples do. */
-  readonly input?: InputSpec;
-  readonly output?: OutputSpec;
+  /** Of the inputs; otherwise the ONNX element type says it, or the samples do. */
+  readonly inputs?: Specs<InputSpec>;
+  readonly outputs?: Specs<OutputSpec>;
   readonly widths?: Partial<Widths>;
 }
 
@@ -36,8 +36,8 @@ export function quantizeModel(
   call: LongCall = {},
 ): QuantizedModel {
   const observed = observe(float, samples, call);
-  const input = inputBorder(float, samples, options.input);
-  const quantized = quantize(float, observed, input, options.output, { ...DEFAULT_WIDTHS, ...options.widths });
+  const inputs = inputBorders(float, samples, options.inputs);
+  const quantized = quantize(float, observed, inputs, options.outputs, { ...DEFAULT_WIDTHS, ...options.widths });
   const { graph, origin } = optimize(quantized.graph);
   const values = origin.map((ref) => quantized.values[ref] as (typeof quantized.values)[number]);
   return {

@@ -1,6 +1,7 @@
 // The float graph: what is left of an ONNX model once it is checked, its constants are folded and its shapes are fixed.
 // A typed list like ir.ts, over reals. The reader (onnx/) makes it; the quantizer turns it into the integer graph.
 import type { Shape } from "../core/tensor.ts";
+import type { FunctionName } from "./functions.ts";
 
 export type FloatRef = number;
 
@@ -15,12 +16,13 @@ export interface FloatInput extends Common {
   readonly op: "input";
   readonly elemType: "float32" | "float64" | "uint8" | "int8" | "uint16" | "int16" | "int32" | "int64" | "bool";
 }
-/** y[..., n] = sum_k x[..., k] * weights[k * N + n] + bias[n] */
+/** y[..., n] = sum_k x[..., k] * weights[k * N + n] + bias[n]; `exact`: weights and bias are integers to be kept as they are. */
 export interface FloatDense extends Common {
   readonly op: "dense";
   readonly x: FloatRef;
   readonly weights: Float64Array;
   readonly bias: Float64Array;
+  readonly exact?: boolean;
 }
 /** NCHW, weights [M, C/group, kh, kw], bias of M values or of M*oh*ow values. 1-D models are lifted to a height of 1. */
 export interface FloatConv extends Common {
@@ -33,6 +35,7 @@ export interface FloatConv extends Common {
   readonly pads: readonly [number, number, number, number];
   readonly dilations: readonly [number, number];
   readonly group: number;
+  readonly exact?: boolean;
 }
 /** y = x * factor + bias, full-size or length 1. */
 export interface FloatAffine extends Common {
@@ -68,7 +71,7 @@ export interface FloatMaxPool extends Common {
   readonly pads: readonly [number, number, number, number];
   readonly dilations: readonly [number, number];
 }
-/** Lowest index wins a tie; the axis is kept with size 1. Last (but for reshapes) or refused. */
+/** Lowest index wins a tie; the axis is kept with size 1. */
 export interface FloatArgMax extends Common {
   readonly op: "argmax";
   readonly x: FloatRef;
@@ -96,6 +99,99 @@ export interface FloatConcat extends Common {
   readonly axis: number;
 }
 
+/** y = fn(x), element by element: one table, or segments of one. */
+export interface FloatUnary extends Common {
+  readonly op: "unary";
+  readonly x: FloatRef;
+  readonly fn: Expr;
+}
+/** y = a * b, equal shapes (broadcasting was resolved by takes), as for all ops of two tensors. */
+export interface FloatMul extends Common {
+  readonly op: "mul";
+  readonly a: FloatRef;
+  readonly b: FloatRef;
+}
+/** y = a / b; elements of b that are 0 are a refusal at calibration. */
+export interface FloatDiv extends Common {
+  readonly op: "div";
+  readonly a: FloatRef;
+  readonly b: FloatRef;
+}
+export interface FloatMax extends Common {
+  readonly op: "max";
+  readonly a: FloatRef;
+  readonly b: FloatRef;
+}
+/** y[..., i, j] = sum_k a[..., i, k] * b[..., k, j]; equal leading dimensions. */
+export interface FloatMatMul extends Common {
+  readonly op: "matmul";
+  readonly a: FloatRef;
+  readonly b: FloatRef;
+}
+/** y = 1 where x is > 0, >= 0 or = 0, else 0. */
+export interface FloatCompare extends Common {
+  readonly op: "compare";
+  readonly x: FloatRef;
+  readonly relation: "positive" | "nonnegative" | "zero";
+}
+/** y = c ? a : b; c is 0 or 1. */
+export interface FloatSelect extends Common {
+  readonly op: "select";
+  readonly c: FloatRef;
+  readonly a: FloatRef;
+  readonly b: FloatRef;
+}
+/** y[i] = x[index[i]], flat elements. */
+export interface FloatTake extends Common {
+  readonly op: "take";
+  readonly x: FloatRef;
+  readonly index: Int32Array;
+}
+/** y[..., k] = 1 where x = k, k < the last dimension; indices are clamped to it. */
+export interface FloatOneHot extends Common {
+  readonly op: "onehot";
+  readonly x: FloatRef;
+}
+/** y[i] = x[index[i]] >= threshold[i] ? 1 : 0, flat elements; thresholds are exact in x's own precision. */
+export interface FloatStep extends Common {
+  readonly op: "step";
+  readonly x: FloatRef;
+  readonly index: Int32Array;
+  readonly threshold: Float64Array;
+}
+/** Softmax over the last axis; `log` for its logarithm. */
+export interface FloatSoftmax extends Common {
+  readonly op: "softmax";
+  readonly x: FloatRef;
+  readonly log: boolean;
+}
+/** y = (x - mean) / sqrt(mean((x - mean)^2) + epsilon) over the last axis; without `centered`, the mean is taken for 0. */
+export interface FloatNormalize extends Common {
+  readonly op: "normalize";
+  readonly x: FloatRef;
+  readonly epsilon: number;
+  readonly centered: boolean;
+}
+/**
+ * y = clamp(rne(f32(f32(x) * scale[c])) + zeroPoint, lo, hi), as onnxruntime requantizes; x holds integers, scales are
+ * float32, one per index along `axis` or one. Its result holds integers, too: models that are quantized already keep theirs.
+ */
+export interface FloatRequantize extends Common {
+  readonly op: "requantize";
+  readonly x: FloatRef;
+  readonly axis: number;
+  readonly scale: Float64Array;
+  readonly zeroPoint: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/**
+ * A real function of one variable: "x", a number, or a function of ../functions.ts and its arguments, such as
+ * ["mul", "x", ["sigmoid", "x"]].
+ */
+export type Expr = "x" | number | readonly [name: FunctionName, ...args: Expr[]];
+
 export type FloatNode =
   | FloatInput
   | FloatDense
@@ -109,17 +205,37 @@ export type FloatNode =
   | FloatReshape
   | FloatTranspose
   | FloatPad
-  | FloatConcat;
+  | FloatConcat
+  | FloatUnary
+  | FloatMul
+  | FloatDiv
+  | FloatMax
+  | FloatMatMul
+  | FloatCompare
+  | FloatSelect
+  | FloatTake
+  | FloatOneHot
+  | FloatStep
+  | FloatSoftmax
+  | FloatNormalize
+  | FloatRequantize;
 
-export interface FloatGraph {
-  readonly nodes: readonly FloatNode[];
-  /** Node 0. */
-  readonly input: FloatRef;
-  readonly output: FloatRef;
-  readonly inputName: string;
-  readonly outputName: string;
+export interface FloatOutput {
+  readonly ref: FloatRef;
+  /** Its name in the ONNX file. */
+  readonly name: string;
   /** A final Softmax is left to the reader (it is monotone): the axis it ran over, and which form. */
   readonly finalSoftmax?: { readonly kind: "softmax" | "logsoftmax"; readonly axis: number };
+}
+
+export interface FloatGraph {
+  /** Its inputs are the first nodes, in the file's order and under the file's names. */
+  readonly nodes: readonly FloatNode[];
+  readonly outputs: readonly FloatOutput[];
   /** Things that a person should know, e.g. that the batch dimension was fixed to 1. */
   readonly notices: readonly string[];
+}
+
+export function floatInputs(graph: FloatGraph): readonly FloatInput[] {
+  return graph.nodes.filter((node) => node.op === "input");
 }

@@ -2,7 +2,9 @@
 // earlier nodes. ONNX emission, evaluation, ranges and circuit are each one total table over `Op` (see Rules).
 //
 // All tensors hold integers with |v| < 2^53 and carry the batch dimension, 1. Bounds that make this true are in range.ts.
+import { NodeError } from "../core/errors.ts";
 import type { BorderTensor, Shape } from "../core/tensor.ts";
+export { readsOf } from "./refs.ts";
 
 /** Index of a node, and so of the tensor it yields. */
 export type Ref = number;
@@ -13,7 +15,7 @@ interface Common {
   readonly name: string;
 }
 
-/** The model's input: q stands for q * 2^exponent. Its values fill the type's whole range unless lo/hi narrow it. */
+/** One of the model's inputs: q stands for q * 2^exponent. Its values fill the type's whole range. */
 export interface InputNode extends Common {
   readonly op: "input";
   readonly border: BorderTensor;
@@ -71,6 +73,8 @@ export interface RescaleNode extends Common {
   readonly axis: number;
   readonly lo: number;
   readonly hi: number;
+  /** Where x * multiplier lies halfway between two integers: the upper one, or the even one (as ONNX' Round has it). */
+  readonly ties: "up" | "even";
 }
 
 /** y = max(a, b), equal shapes. LeakyRelu is the maximum of two affine images of the same tensor. */
@@ -88,6 +92,82 @@ export interface MaxPoolNode extends Common {
   readonly strides: readonly [number, number];
   readonly pads: readonly [number, number, number, number];
   readonly dilations: readonly [number, number];
+}
+
+/** y = a * b, element by element, equal shapes. */
+export interface MulNode extends Common {
+  readonly op: "mul";
+  readonly a: Ref;
+  readonly b: Ref;
+}
+
+/** y[..., i, j] = sum_k a[..., i, k] * b[..., k, j]; ranks of at least 2, equal leading dimensions. */
+export interface MatMulNode extends Common {
+  readonly op: "matmul";
+  readonly a: Ref;
+  readonly b: Ref;
+}
+
+/** y = floor(a / b), equal shapes; static bounds show that b >= 1. */
+export interface DivNode extends Common {
+  readonly op: "div";
+  readonly a: Ref;
+  readonly b: Ref;
+}
+
+/** y = floor(sqrt(x)); static bounds show that x >= 0. */
+export interface SqrtNode extends Common {
+  readonly op: "sqrt";
+  readonly x: Ref;
+}
+
+/**
+ * y = table[x - first]; static bounds show that x lies in the table. One table for all elements, or one per index along
+ * `axis`, one after the other, all of the same length and with the same first.
+ */
+export interface LookupNode extends Common {
+  readonly op: "lookup";
+  readonly x: Ref;
+  readonly axis: number;
+  readonly first: number;
+  /** Entries of one table. */
+  readonly length: number;
+  readonly table: Float64Array;
+}
+
+/** y[i] = 1 if x[index[i]] >= threshold[i], else 0: flat elements of x, as many as y has. Trees and level tables. */
+export interface StepNode extends Common {
+  readonly op: "step";
+  readonly x: Ref;
+  readonly index: Int32Array;
+  readonly threshold: Float64Array;
+}
+
+/** y = 1 if x = 0, else 0. */
+export interface IsZeroNode extends Common {
+  readonly op: "iszero";
+  readonly x: Ref;
+}
+
+/** y[..., k] = 1 if x[...] = k, else 0: a new last axis; static bounds show that x is one of its indices. */
+export interface OneHotNode extends Common {
+  readonly op: "onehot";
+  readonly x: Ref;
+}
+
+/** y = c = 1 ? a : b, equal shapes; static bounds show that c is 0 or 1. */
+export interface SelectNode extends Common {
+  readonly op: "select";
+  readonly c: Ref;
+  readonly a: Ref;
+  readonly b: Ref;
+}
+
+/** y[i] = x[index[i]], flat elements: slices, repetitions, reversals, any rearrangement known at compile time. */
+export interface TakeNode extends Common {
+  readonly op: "take";
+  readonly x: Ref;
+  readonly index: Int32Array;
 }
 
 /** Index of the maximum along `axis` (kept with size 1); the lowest index wins a tie. */
@@ -135,7 +215,17 @@ export type Node =
   | ReshapeNode
   | TransposeNode
   | PadNode
-  | ConcatNode;
+  | ConcatNode
+  | MulNode
+  | MatMulNode
+  | DivNode
+  | SqrtNode
+  | LookupNode
+  | StepNode
+  | IsZeroNode
+  | OneHotNode
+  | SelectNode
+  | TakeNode;
 
 export type Op = Node["op"];
 export type NodeOf<K extends Op> = Extract<Node, { readonly op: K }>;
@@ -143,26 +233,31 @@ export type NodeOf<K extends Op> = Extract<Node, { readonly op: K }>;
 /** A concern's total table: a new op does not compile until every concern has a rule. */
 export type Rules<R extends { readonly [K in Op]: unknown }> = R;
 
-export interface Graph {
-  readonly nodes: readonly Node[];
-  /** Exactly one input for now, node 0. */
-  readonly input: Ref;
-  readonly output: { readonly ref: Ref; readonly border: BorderTensor };
+export interface Output {
+  readonly ref: Ref;
+  readonly border: BorderTensor;
 }
 
-/** The tensors that a node reads. */
-export function readsOf(node: Node): readonly Ref[] {
-  switch (node.op) {
-    case "input":
-      return [];
-    case "sum":
-    case "concat":
-      return node.xs;
-    case "max":
-      return [node.a, node.b];
-    default:
-      return [node.x];
-  }
+export interface Graph {
+  /** Its inputs are the first nodes, in the order in which the wire format spells them. */
+  readonly nodes: readonly Node[];
+  /** In the order in which the wire format spells them; at least one. */
+  readonly outputs: readonly Output[];
+}
+
+/** The graph's inputs, in order. @throws NodeError "internal" if there is none */
+export function inputsOf(graph: Graph): readonly InputNode[] {
+  const inputs = graph.nodes.filter((node) => node.op === "input");
+  if (inputs.length === 0) throw new NodeError("internal", "an integer graph begins with its inputs");
+  return inputs;
+}
+
+/** What carries the graph's inputs, and its outputs. */
+export function bordersOf(graph: Graph): {
+  readonly inputs: readonly BorderTensor[];
+  readonly outputs: readonly BorderTensor[];
+} {
+  return { inputs: inputsOf(graph).map(({ border }) => border), outputs: graph.outputs.map(({ border }) => border) };
 }
 
 export function nodeAt(graph: Graph, ref: Ref): Node {

@@ -1,6 +1,7 @@
 // What every rule of the quantizer shares: the job at hand, the value of each float node so far, and the step from wide
 // accumulators to integers narrow enough to meet weights.
 import type { BorderTensor, IntType } from "../core/tensor.ts";
+import type { Specs } from "./border.ts";
 import { level, reachOf, rescale } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
@@ -27,15 +28,19 @@ export interface Job {
   readonly float: FloatGraph;
   readonly observed: readonly Observed[];
   readonly widths: Widths;
-  readonly input: BorderTensor;
-  readonly outputSpec: OutputSpec;
+  /** By float input. */
+  readonly inputs: readonly BorderTensor[];
+  readonly outputSpecs: Specs<OutputSpec>;
   readonly bench: Workbench;
   /** By float node. */
   readonly values: Value[];
   /** Float nodes whose values no weights and no rescale have touched yet: they keep the input's precision. */
   readonly raw: Set<FloatRef>;
   readonly notices: string[];
-  output?: { readonly value: Value; readonly border: BorderTensor };
+  /** Float nodes whose values are integers exactly, at a scale of 1: indices, truth values, integers of quantized models. */
+  readonly integers: Set<FloatRef>;
+  /** By output: what already took its form on the way there. */
+  readonly outputs: Map<number, { readonly value: Value; readonly border: BorderTensor }>;
 }
 
 /** Values below this meet weights as they are. */

@@ -24,8 +24,8 @@ export interface OnnxWriter {
     readonly irVersion: number;
     readonly producer: { readonly name: string; readonly version: string };
     readonly metadata: Readonly<Record<string, string>>;
-    readonly input: TensorInfo;
-    readonly output: TensorInfo;
+    readonly inputs: readonly TensorInfo[];
+    readonly outputs: readonly TensorInfo[];
   }): Uint8Array;
 }
 
@@ -80,7 +80,7 @@ export function onnxWriter(reserved: readonly string[]): OnnxWriter {
       });
       return output;
     },
-    finish: ({ name, opset, irVersion, producer, metadata, input, output }) =>
+    finish: ({ name, opset, irVersion, producer, metadata, inputs, outputs }) =>
       toBinary(
         ModelSchema,
         create(ModelSchema, {
@@ -93,8 +93,8 @@ export function onnxWriter(reserved: readonly string[]): OnnxWriter {
             name,
             node: nodes,
             initializer: constants,
-            input: [tensorInfo(input)],
-            output: [tensorInfo(output)],
+            input: inputs.map(tensorInfo),
+            output: outputs.map(tensorInfo),
           },
         }),
       ),

@@ -3,7 +3,8 @@
 import { bitsFor } from "./binary.ts";
 import { sizeOf } from "../core/tensor.ts";
 import { readsOf } from "./ir.ts";
-import type { Graph, MaxPoolNode, Node, Ref, RescaleNode } from "./ir.ts";
+import type { Graph, MaxPoolNode, Node, Output, Ref, RescaleNode } from "./ir.ts";
+import { withReads } from "./refs.ts";
 import { boundsOf, largest, smallest } from "./range.ts";
 import type { Bounds } from "./range.ts";
 
@@ -22,15 +23,18 @@ interface Draft {
 }
 
 export function optimize(graph: Graph): Optimized {
-  const readers = graph.nodes.map((_, ref): number => (ref === graph.output.ref ? 1 : 0));
+  const readers = graph.nodes.map((_, ref): number => graph.outputs.filter((output) => output.ref === ref).length);
   for (const node of graph.nodes) for (const ref of readsOf(node)) readers[ref] = (readers[ref] as number) + 1;
   const draft: Draft = { nodes: [], bounds: [], origin: [], readers: [] };
   const moved: Ref[] = [];
   graph.nodes.forEach((old, ref) => {
-    const node = rewire(old, (read) => moved[read] as Ref);
+    const node = withReads(old, (read) => moved[read] as Ref);
     moved.push(place(draft, node, ref, readers[ref] as number));
   });
-  return withoutDead(draft, { input: moved[graph.input] as Ref, output: moved[graph.output.ref] as Ref }, graph);
+  return withoutDead(
+    draft,
+    graph.outputs.map((output) => ({ ...output, ref: moved[output.ref] as Ref })),
+  );
 }
 
 /** Adds the node, or what it turns into; returns where its tensor is. */
@@ -99,32 +103,18 @@ function isCheaperPooledFirst(draft: Draft, pool: MaxPoolNode, rescale: RescaleN
   return poolFirst < rescaleFirst;
 }
 
-function withoutDead(draft: Draft, ends: { readonly input: Ref; readonly output: Ref }, graph: Graph): Optimized {
-  const alive = draft.nodes.map((_, ref) => ref === ends.input || ref === ends.output);
+function withoutDead(draft: Draft, outputs: readonly Output[]): Optimized {
+  const ends = new Set(outputs.map(({ ref }) => ref));
+  const alive = draft.nodes.map((node, ref) => node.op === "input" || ends.has(ref));
   for (let ref = draft.nodes.length - 1; ref >= 0; ref--) {
     if (alive[ref]) for (const read of readsOf(draft.nodes[ref] as Node)) alive[read] = true;
   }
   const kept = draft.nodes.flatMap((_, ref) => (alive[ref] ? [ref] : []));
   const place = new Map(kept.map((ref, at) => [ref, at]));
   const moved = (ref: Ref): Ref => place.get(ref) as Ref;
-  const nodes = kept.map((ref) => rewire(draft.nodes[ref] as Node, moved));
-  const output = { ref: moved(ends.output), border: graph.output.border };
+  const nodes = kept.map((ref) => withReads(draft.nodes[ref] as Node, moved));
   return {
-    graph: { nodes, input: moved(ends.input), output },
+    graph: { nodes, outputs: outputs.map((output) => ({ ...output, ref: moved(output.ref) })) },
     origin: kept.map((ref) => draft.origin[ref] as Ref),
   };
-}
-
-function rewire(node: Node, move: (ref: Ref) => Ref): Node {
-  switch (node.op) {
-    case "input":
-      return node;
-    case "sum":
-    case "concat":
-      return { ...node, xs: node.xs.map(move) };
-    case "max":
-      return { ...node, a: move(node.a), b: move(node.b) };
-    default:
-      return { ...node, x: move(node.x) };
-  }
 }

@@ -5,9 +5,11 @@ import type { BorderTensor, IntType } from "../core/tensor.ts";
 import { exponentFor, exponentOf, mantissaOf, pow2 } from "./binary.ts";
 import { rescale, scaleAt, shapeOf } from "./build.ts";
 import type { Value } from "./build.ts";
-import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
+import { INT_TYPES, specFor } from "./border.ts";
+import type { FloatGraph, FloatNode, FloatOutput, FloatRef } from "./graph.ts";
 import { observedOf } from "./lowering.ts";
 import type { Job } from "./lowering.ts";
+import { largest, smallest } from "./range.ts";
 
 /** Levels of the observed range that an output type must tell apart to be wide enough. */
 const OUTPUT_LEVELS = 2 ** 10;
@@ -15,23 +17,30 @@ const OUTPUT_LEVELS = 2 ** 10;
 /** Rescales to the output's type at one power of two: no finer than the accumulators, and saturating only if it must. */
 export function toOutput(
   job: Job,
+  k: number,
   ref: FloatRef,
   value: Value,
   lo: number,
   hi: number,
 ): { value: Value; border: BorderTensor } {
-  const { bench, float, outputSpec } = job;
-  const name = float.outputName;
-  const shape = (float.nodes[float.output] as FloatNode).shape;
-  if (yieldsIndex(float)) {
-    const { hi: top } = bench.bounds[value.ref] as { readonly hi: Float64Array };
-    const type = outputSpec.type ?? { bits: (top[0] as number) < 256 ? 8 : 16, signed: false };
-    if ((top[0] as number) > typeRange(type).hi || (outputSpec.exponent ?? 0) !== 0) {
-      throw new NodeError("usage", `a class index up to ${top[0]} does not fit the declared output type and exponent`);
+  const { bench, float } = job;
+  const output = float.outputs[k] as FloatOutput;
+  const { name } = output;
+  const shape = (float.nodes[output.ref] as FloatNode).shape;
+  const outputSpec = specFor(job.outputSpecs, name) ?? {};
+  const bounds = bench.bounds[value.ref] as { readonly lo: Float64Array; readonly hi: Float64Array };
+  if (isInteger(job, output.ref)) {
+    const [bottom, top] = [smallest(bounds.lo), largest(bounds.hi)];
+    const fits = (type: IntType): boolean => typeRange(type).lo <= bottom && top <= typeRange(type).hi;
+    const type = outputSpec.type ?? INT_TYPES.find(fits);
+    if (type === undefined || !fits(type) || (outputSpec.exponent ?? 0) !== 0) {
+      throw new NodeError(
+        "usage",
+        `integers from ${bottom} to ${top} do not fit the type and exponent of output "${name}"`,
+      );
     }
     return { value, border: { name, shape, type, exponent: 0 } };
   }
-  const bounds = bench.bounds[value.ref] as { readonly lo: Float64Array; readonly hi: Float64Array };
   let [least, most] = [Infinity, -Infinity];
   bounds.lo.forEach((low, i) => {
     const unit = scaleAt(value, shapeOf(bench, value.ref), i);
@@ -52,31 +61,36 @@ export function toOutput(
   if (least < bottom || most > top) {
     const declared = `${typeName(type)} * 2^${exponent}`;
     job.notices.push(
-      `the output may saturate: it can reach ${least} to ${most}, and ${declared} ends at ${bottom} and ${top}`,
+      `the output "${name}" may saturate: it can reach ${least} to ${most}, and ${declared} ends at ${bottom} and ${top}`,
     );
   }
   const target = { bits: type.bits, signed: type.signed, lo, hi, common: true, exponent };
-  const rescaled = rescale(bench, `${float.outputName}.rescale`, value, observedOf(job, ref), target);
+  const rescaled = rescale(bench, `${name}.rescale`, value, observedOf(job, ref), target);
   return { value: rescaled, border: { name, shape, type, exponent } };
 }
 
-/** Does nothing but wiring lie between a node and the output? */
-export function leadsToOutput(float: FloatGraph, ref: FloatRef): boolean {
-  return wayOut(float).includes(ref);
+/** Does nothing but wiring lie between `ref` and the output `end`? */
+export function leadsTo(float: FloatGraph, end: FloatRef, ref: FloatRef): boolean {
+  return wayOut(float, end).includes(ref);
 }
 
-/** Does the model yield a class index? */
-export function yieldsIndex(float: FloatGraph): boolean {
-  return float.nodes[wayOut(float).at(-1) as FloatRef]?.op === "argmax";
+/** Is the tensor nothing but wiring over integers that are exact? */
+function isInteger(job: Job, ref: FloatRef): boolean {
+  return wayOut(job.float, ref).some((at) => job.integers.has(at));
 }
 
-/** From the output back to the first node that is no wiring. */
-function wayOut(float: FloatGraph): FloatRef[] {
+/** Does output `k` yield class indices? */
+export function yieldsIndex(float: FloatGraph, k: number): boolean {
+  return float.nodes[wayOut(float, (float.outputs[k] as FloatOutput).ref).at(-1) as FloatRef]?.op === "argmax";
+}
+
+/** From a tensor back to the first node that is no wiring. */
+function wayOut(float: FloatGraph, end: FloatRef): FloatRef[] {
   const way: FloatRef[] = [];
-  for (let at = float.output; ;) {
+  for (let at = end; ;) {
     way.push(at);
     const node = float.nodes[at] as FloatNode;
-    if (node.op !== "reshape" && node.op !== "transpose") return way;
+    if (node.op !== "reshape" && node.op !== "transpose" && node.op !== "take") return way;
     at = node.x;
   }
 }

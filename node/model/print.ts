@@ -12,7 +12,8 @@ export function printGraph(graph: Graph): string {
     const details = (DETAILS[node.op] as Detail<Op>)(node);
     return `%${ref} = ${node.op}(${reads.join(", ")}) [${node.shape.join("x")}] "${node.name}"${details === "" ? "" : `  ${details}`}`;
   });
-  return [...lines, `output %${graph.output.ref}  ${border(graph.output.border)}`, ""].join("\n");
+  const outputs = graph.outputs.map((output) => `output %${output.ref}  ${border(output.border)}`);
+  return [...lines, ...outputs, ""].join("\n");
 }
 
 type Detail<K extends Op> = (node: NodeOf<K>) => string;
@@ -33,6 +34,16 @@ const DETAILS: Rules<{ readonly [K in Op]: Detail<K> }> = {
   transpose: ({ perm }) => `perm ${perm.join(",")}`,
   pad: ({ pads, value }) => `pads ${pads.join(",")} value ${value}`,
   concat: ({ axis }) => `axis ${axis}`,
+  mul: () => "",
+  matmul: () => "",
+  div: () => "",
+  sqrt: () => "",
+  lookup: () => "",
+  step: () => "",
+  iszero: () => "",
+  onehot: () => "",
+  select: () => "",
+  take: () => "",
 };
 
 function border({ name, type, exponent }: BorderTensor): string {

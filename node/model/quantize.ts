@@ -4,15 +4,17 @@ import { NodeError } from "../core/errors.ts";
 import { sizeOf } from "../core/tensor.ts";
 import type { BorderTensor, Shape } from "../core/tensor.ts";
 import { pow2 } from "./binary.ts";
+import { needNames } from "./border.ts";
+import type { Specs } from "./border.ts";
 import { add, level, multiply, rescale, scaleAt, shapeOf } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
 import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
-import type { Graph } from "./ir.ts";
+import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
 import { DEFAULT_WIDTHS, alongAxis, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
-import { leadsToOutput, toOutput } from "./output.ts";
+import { leadsTo, toOutput } from "./output.ts";
 
 export { DEFAULT_WIDTHS };
 export type { OutputSpec, Widths };
@@ -27,8 +29,8 @@ export interface Quantized {
 export function quantize(
   float: FloatGraph,
   observed: readonly Observed[],
-  input: BorderTensor,
-  outputSpec: OutputSpec = {},
+  inputs: readonly BorderTensor[],
+  outputSpecs: Specs<OutputSpec> = {},
   widths: Widths = DEFAULT_WIDTHS,
 ): Quantized {
   for (const [which, bits] of Object.entries(widths)) {
@@ -38,16 +40,33 @@ export function quantize(
     });
   }
   const bench: Workbench = { nodes: [], bounds: [], values: [] };
-  const job: Job = { float, observed, widths, input, outputSpec, bench, values: [], raw: new Set(), notices: [] };
+  needNames(outputSpecs, float.outputs.map(({ name }) => name), "output"); // prettier-ignore
+  const job: Job = {
+    float,
+    observed,
+    widths,
+    inputs,
+    outputSpecs,
+    bench,
+    values: [],
+    raw: new Set(),
+    integers: new Set(),
+    outputs: new Map(),
+    notices: [],
+  };
   float.nodes.forEach((node, ref) => {
     job.values.push((RULES[node.op] as Rule<FloatNode["op"]>)(job, node, ref));
   });
-  const value = valueOf(job, float.output);
-  const { border, value: last } = job.output ?? toOutput(job, float.output, value, -Infinity, Infinity);
-  // Wiring behind a Relu that already took the output's form leaves that form alone.
-  const ref = job.output === undefined ? last.ref : value.ref;
+  const outputs = float.outputs.map(({ ref }, k): Output => {
+    const value = valueOf(job, ref);
+    const early = job.outputs.get(k);
+    // Wiring behind a Relu that already took the output's form leaves that form alone.
+    if (early !== undefined) return { ref: value.ref, border: early.border };
+    const { border, value: last } = toOutput(job, k, ref, value, -Infinity, Infinity);
+    return { ref: last.ref, border };
+  });
   return {
-    graph: { nodes: bench.nodes, input: 0, output: { ref, border } },
+    graph: { nodes: bench.nodes, outputs },
     values: bench.values,
     notices: job.notices,
   };
@@ -60,8 +79,9 @@ const ONE = Float64Array.of(1);
 const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   input: (job, node, ref) => {
     job.raw.add(ref);
-    const scale = Float64Array.of(pow2(job.input.exponent));
-    return add(job.bench, node.name, { op: "input", shape: node.shape, border: job.input }, scale);
+    const border = job.inputs[ref] as BorderTensor;
+    const scale = Float64Array.of(pow2(border.exponent));
+    return add(job.bench, node.name, { op: "input", shape: node.shape, border }, scale);
   },
   dense: (job, node) => dense(job, node),
   conv: (job, node) => conv(job, node),
@@ -73,9 +93,11 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   clip: (job, node, ref) => {
     const value = valueOf(job, node.x);
     if (node.lo === -Infinity && node.hi === Infinity) return value;
-    if (leadsToOutput(job.float, ref)) {
-      job.output = toOutput(job, ref, value, node.lo, node.hi);
-      return job.output.value;
+    const k = job.float.outputs.findIndex((output) => leadsTo(job.float, output.ref, ref));
+    if (k >= 0) {
+      const early = toOutput(job, k, ref, value, node.lo, node.hi);
+      job.outputs.set(k, early);
+      return early.value;
     }
     return rescale(job.bench, node.name, value, observedOf(job, ref), {
       bits: job.widths.activations,
@@ -105,7 +127,8 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
     const { kernel, strides, pads, dilations, shape, op } = node;
     return add(job.bench, node.name, { op, x: x.ref, kernel, strides, pads, dilations, shape }, x.scale, x.axis);
   },
-  argmax: (job, { name, op, axis, x, shape }) => {
+  argmax: (job, { name, op, axis, x, shape }, ref) => {
+    job.integers.add(ref);
     return add(job.bench, name, { op, x: level(job.bench, valueOf(job, x)).ref, axis, shape }, ONE);
   },
   reshape: (job, { name, op, shape, x }) => {
@@ -143,6 +166,19 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
       axis,
     );
   },
+  unary: () => notYet(),
+  mul: () => notYet(),
+  div: () => notYet(),
+  max: () => notYet(),
+  matmul: () => notYet(),
+  compare: () => notYet(),
+  select: () => notYet(),
+  take: () => notYet(),
+  onehot: () => notYet(),
+  step: () => notYet(),
+  softmax: () => notYet(),
+  normalize: () => notYet(),
+  requantize: () => notYet(),
 };
 
 /** Pads of one axis, begin and end together. */
@@ -163,4 +199,8 @@ function reshaped(value: Value, old: Shape, shape: Shape): Value | undefined {
   const outer = sizeOf(old.slice(0, value.axis));
   const axis = shape.findIndex((dim, k) => dim === old[value.axis] && sizeOf(shape.slice(0, k)) === outer);
   return axis < 0 ? undefined : { ...value, axis };
+}
+
+function notYet(): never {
+  throw new Error("not built yet");
 }

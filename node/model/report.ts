@@ -1,6 +1,6 @@
 // What quantization did to each layer: ranges seen and possible, values cut off, widths. Measures only; the circuit adds its
 // constraints to the layers, accuracy.ts measures the model as a whole.
-import { NodeError, throwIfAborted } from "../core/errors.ts";
+import { throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import type { Shape } from "../core/tensor.ts";
 import { bitsFor } from "./binary.ts";
@@ -8,7 +8,7 @@ import { toIntegers } from "./border.ts";
 import { scaleAt } from "./build.ts";
 import type { Value } from "./build.ts";
 import { evaluate } from "./evaluate.ts";
-import { nodeAt } from "./ir.ts";
+import { bordersOf, nodeAt } from "./ir.ts";
 import type { Graph, Node, Op } from "./ir.ts";
 import { largest, rangesOf, smallest } from "./range.ts";
 
@@ -39,13 +39,11 @@ export function reportLayers(
   { signal }: LongCall = {},
 ): LayerReport[] {
   const bounds = rangesOf(graph);
-  const input = nodeAt(graph, graph.input);
-  if (input.op !== "input") throw new NodeError("internal", "node 0 of an integer graph is its input");
   const seen = graph.nodes.map((): [number, number] => [Infinity, -Infinity]);
   const cut = graph.nodes.map(() => 0);
   for (const sample of samples) {
     throwIfAborted(signal);
-    const tensors = evaluate(graph, toIntegers(input.border, sample));
+    const tensors = evaluate(graph, toIntegers(bordersOf(graph).inputs, sample));
     tensors.forEach((tensor, ref) => {
       const node = nodeAt(graph, ref);
       const [least, most] = realRange(tensor, tensor, values[ref] as Value, node.shape);

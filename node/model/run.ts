@@ -3,18 +3,18 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { NodeError } from "../core/errors.ts";
-import { sizeOf } from "../core/tensor.ts";
+import { splitFlat } from "../core/tensor.ts";
 import { emit } from "./emit.ts";
 import type { Emitted } from "./emit.ts";
-import { nodeAt } from "./ir.ts";
-import type { Graph } from "./ir.ts";
+import { inputsOf, nodeAt } from "./ir.ts";
+import type { Graph, InputNode } from "./ir.ts";
 import { ModelSchema, ValueInfoSchema } from "./onnx/gen/onnx_pb.ts";
 import { tensorInfo } from "./onnx-writer.ts";
 import { rangesOf } from "./range.ts";
 import type { Bounds } from "./range.ts";
 
 export interface Runner {
-  /** The tensor of every node, as `evaluate` yields them. Integers of the declared input type in. */
+  /** The tensor of every node, as `evaluate` yields them. The inputs' integers in, one tensor after the other. */
   run(input: Float64Array): Promise<Float64Array[]>;
   close(): Promise<void>;
 }
@@ -39,18 +39,20 @@ export async function openRunner(onnx: Uint8Array, graph: Graph, options: Runner
     intraOpNumThreads: options.threads ?? 1,
     logSeverityLevel: 3,
   });
-  const shape = nodeAt(graph, graph.input).shape;
-  const entry = tensors[graph.input] as Emitted["tensors"][number];
+  const inputs = inputsOf(graph);
   return {
     run: async (input) => {
-      if (input.length !== sizeOf(shape)) {
-        throw new NodeError("input", `the model takes ${sizeOf(shape)} input elements, not ${input.length}`);
-      }
-      checked(Float64Array.from(input), bounds[graph.input] as Bounds, entry.name, "input");
-      const feed = new Tensor(entry.type, entry.type === "float32" ? Float32Array.from(input) : input, shape);
-      const yielded = await session.run({ [entry.name]: feed });
+      const given = splitFlat(inputs, input).map((values, ref) =>
+        checked(Float64Array.from(values), bounds[ref] as Bounds, (inputs[ref] as InputNode).border.name, "input"),
+      );
+      const feeds = given.map((values, ref) => {
+        const { name, type } = tensors[ref] as Emitted["tensors"][number];
+        const { shape } = inputs[ref] as InputNode;
+        return [name, new Tensor(type, type === "float32" ? Float32Array.from(values) : values, shape)] as const;
+      });
+      const yielded = await session.run(Object.fromEntries(feeds));
       return tensors.map(({ name }, ref) => {
-        if (ref === graph.input) return Float64Array.from(input);
+        if (ref < given.length) return given[ref] as Float64Array;
         const values = Float64Array.from((yielded[name] as Tensor).data as Float32Array | Float64Array);
         return checked(values, bounds[ref] as Bounds, name, "internal");
       });
@@ -76,7 +78,7 @@ function checked(values: Float64Array, { lo, hi }: Bounds, name: string, code: "
 function withAllOutputs(bytes: Uint8Array, graph: Graph, tensors: Emitted["tensors"]): Uint8Array {
   const model = fromBinary(ModelSchema, bytes);
   tensors.forEach((tensor, ref) => {
-    if (ref === graph.input || ref === graph.output.ref) return;
+    if (nodeAt(graph, ref).op === "input" || graph.outputs.some((output) => output.border.name === tensor.name)) return;
     const info = tensorInfo({ ...tensor, shape: nodeAt(graph, ref).shape });
     model.graph?.output.push(create(ValueInfoSchema, info));
   });

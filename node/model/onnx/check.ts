@@ -13,14 +13,30 @@ export const IR_VERSIONS = { oldest: 3, newest: 13 } as const;
 
 export interface CheckedModel {
   readonly opset: number;
-  readonly input: { readonly name: string; readonly shape: Shape; readonly elemType: FloatInput["elemType"] };
-  readonly outputName: string;
-  /** Dimensions that the file declares for the output; undefined where it leaves them open. */
-  readonly outputShape: readonly (number | undefined)[] | undefined;
+  readonly inputs: readonly CheckedInput[];
+  readonly outputs: readonly CheckedOutput[];
   readonly nodes: readonly Node[];
   readonly initializers: ReadonlyMap<string, Tensor>;
   readonly notices: readonly string[];
 }
+
+export interface CheckedInput {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly elemType: FloatInput["elemType"];
+}
+
+export interface CheckedOutput {
+  readonly name: string;
+  /** Dimensions that the file declares; undefined where it leaves them open. */
+  readonly shape: readonly (number | undefined)[] | undefined;
+}
+
+/** Sizes for dimensions that the file leaves open, by their names. */
+export type Dims = Readonly<Record<string, number>>;
+
+/** Inputs or outputs of a model. */
+const MAX_BORDERS = 64;
 
 const INPUT_TYPES: ReadonlySet<string> = new Set<FloatInput["elemType"]>([
   "float32",
@@ -90,30 +106,30 @@ function tensorTypeOf(info: ValueInfo, what: string): { code: number; dims: (num
   return { code: type.value.elemType, dims };
 }
 
-function checkInput(info: ValueInfo, notices: string[]): CheckedModel["input"] {
+function checkInput(info: ValueInfo, given: Dims, notices: string[]): CheckedInput {
   const what = `input ${quote(info.name)}`;
   const { code, dims } = tensorTypeOf(info, what);
   const elemType = elemTypeOf(code, what);
   if (!INPUT_TYPES.has(elemType)) unsupported(`${what} has element type ${elemType}`, "Let the input be float32.");
   if (dims.length > MAX_RANK) unsupported(`${what} has ${dims.length} dimensions, more than ${MAX_RANK}`);
-  const [batch, ...rest] = dims;
-  if (dims.length === 0) unsupported(`${what} is a scalar`, "Give it a batch dimension: [1, 1].");
-  if (typeof batch === "number" && batch !== 1) {
-    unsupported(
-      `${what} has a first dimension of ${batch}; the first dimension is the batch, and one answer is proven at a time`,
-      "Export the model with a batch of 1 or a dynamic batch dimension.",
-    );
-  }
-  if (typeof batch !== "number") notices.push(`the batch dimension of ${what} was open and is fixed to 1`);
-  const open = rest.flatMap((dim, i) => (typeof dim === "number" && dim >= 1 ? [] : `${i + 1} (${dim === undefined ? "open" : quote(String(dim))})`)); // prettier-ignore
+  const shape = dims.map((dim, i) => {
+    if (typeof dim === "number" && dim >= 1) return dim;
+    if (typeof dim === "string" && Object.hasOwn(given, dim)) return given[dim] as number;
+    if (i > 0 || typeof dim === "number") return dim;
+    notices.push(`the batch dimension of ${what} was open and is fixed to 1`);
+    return 1;
+  });
+  const open = shape.flatMap((dim, i) => (typeof dim === "number" && dim >= 1 ? [] : `${i} (${dim === undefined ? "open" : quote(String(dim))})`)); // prettier-ignore
   if (open.length > 0) {
+    const named = shape.find((dim) => typeof dim === "string");
     unsupported(
-      `of the dimensions of ${what}, only the batch, dimension 0, may be open or 0, but so is ${open.join(", ")}`,
-      "Fix it with onnx.tools.update_model_dims, or export with static shapes.",
+      `of the dimensions of ${what}, only the batch, dimension 0, may be open, but so is ${open.join(", ")}`,
+      named === undefined
+        ? "Fix it with onnx.tools.update_model_dims, or export with static shapes."
+        : `Give its size: --dim ${named}=16; or export with static shapes.`,
     );
   }
-  const shape = rest as readonly number[];
-  return { name: info.name, shape: [1, ...shape], elemType: elemType as FloatInput["elemType"] };
+  return { name: info.name, shape: shape as readonly number[], elemType: elemType as FloatInput["elemType"] };
 }
 
 function unique(names: readonly string[], what: string): void {
@@ -156,9 +172,9 @@ function sortNodes(nodes: readonly Node[], given: ReadonlySet<string>): readonly
   return order.map((i) => nodes[i] as Node);
 }
 
-/** The nodes that `output` needs. */
-function liveNodes(sorted: readonly Node[], output: string): readonly Node[] {
-  const needed = new Set([output]);
+/** The nodes that `outputs` need. */
+function liveNodes(sorted: readonly Node[], outputs: readonly string[]): readonly Node[] {
+  const needed = new Set(outputs);
   const live = sorted.toReversed().filter((node) => {
     if (!node.output.some((name) => name !== "" && needed.has(name))) return false;
     for (const name of node.input) needed.add(name);
@@ -168,7 +184,7 @@ function liveNodes(sorted: readonly Node[], output: string): readonly Node[] {
 }
 
 /** @throws NodeError that lists all that is wrong at this level */
-export function checkModel(model: Model, maxNodes: number): CheckedModel {
+export function checkModel(model: Model, maxNodes: number, dims: Dims = {}): CheckedModel {
   const problems: Problem[] = [];
   const notices: string[] = [];
   const here = <T>(action: () => T): T | undefined => gather(problems, "the model", action);
@@ -191,43 +207,49 @@ export function checkModel(model: Model, maxNodes: number): CheckedModel {
   here(() => unique(graph.output.map((info) => info.name), "output")); // prettier-ignore
   const made = graph.node.flatMap((node) => node.output).filter((name) => name !== "");
   here(() => unique([...inputs.map((info) => info.name), ...initializers.keys(), ...made], "value"));
-  const input = here(() => {
-    const names = inputs.map((info) => quote(info.name)).slice(0, 10);
-    if (inputs.length === 1) return checkInput(inputs[0] as ValueInfo, notices);
-    return unsupported(`it has ${inputs.length} inputs (${names.join(", ")}), not one`, "Split it, or fix the others.");
+  const checked = inputs.map((info) => here(() => checkInput(info, dims, notices)));
+  here(() => {
+    if (inputs.length === 0) unsupported("it has no input", "A model without inputs is a constant.");
+    if (inputs.length > MAX_BORDERS) unsupported(`it has ${inputs.length} inputs, more than ${MAX_BORDERS}`);
+    if (graph.output.length === 0) malformed("it has no output");
+    if (graph.output.length > MAX_BORDERS)
+      unsupported(`it has ${graph.output.length} outputs, more than ${MAX_BORDERS}`);
   });
-  const output = here(() => {
-    const names = graph.output.map((info) => quote(info.name)).slice(0, 10);
-    if (graph.output.length !== 1) {
-      unsupported(`it has ${graph.output.length} outputs (${names.join(", ")}), not one`, "Leave one output.");
-    }
-    const info = graph.output[0] as ValueInfo;
-    const made = graph.node.some((node) => node.output.includes(info.name));
-    if (!made && !initializers.has(info.name) && info.name !== inputs[0]?.name) {
-      malformed(`nothing makes its output ${quote(info.name)}`);
-    }
-    const kind = info.type?.value.case;
-    if (kind !== undefined && kind !== "tensorType") {
-      unsupported(`its output ${quote(info.name)} is not a tensor but of the kind ${kind}`);
-    }
-    return info;
-  });
+  const outputs = graph.output.map((info) => here(() => checkOutput(info, made, initializers, inputs)));
   const given = new Set([...inputs.map((info) => info.name), ...initializers.keys()]);
   const sorted = here(() => sortNodes(graph.node, given));
-  const live = sorted === undefined || output === undefined ? graph.node : liveNodes(sorted, output.name);
+  const live = sorted === undefined ? graph.node : liveNodes(sorted, graph.output.map((info) => info.name)); // prettier-ignore
   // Lowering would find what is wrong with nodes, but will not be reached.
   if (problems.length > 0 && opset !== undefined) for (const node of live) checkNode(node, opset, problems);
   throwIfAny(problems);
-  if (opset === undefined || input === undefined || output === undefined || sorted === undefined) {
-    throw new Error("a check failed without a problem");
-  }
-
+  if (opset === undefined || sorted === undefined) throw new Error("a check failed without a problem");
   const idle = sorted.length - live.length;
-  if (idle > 0) notices.push(`${idle} node(s) that the output does not need are left out`);
-  const outputType = output.type?.value.case === "tensorType" && output.type.value.value.shape !== undefined;
-  const outputShape = outputType
-    ? here(() => tensorTypeOf(output, `output ${quote(output.name)}`).dims.map((d) => (typeof d === "number" ? d : undefined))) // prettier-ignore
-    : undefined;
-  throwIfAny(problems);
-  return { opset, input, outputName: output.name, outputShape, nodes: live, initializers, notices };
+  if (idle > 0) notices.push(`${idle} node(s) that the outputs do not need are left out`);
+  return {
+    opset,
+    inputs: checked as readonly CheckedInput[],
+    outputs: outputs as readonly CheckedOutput[],
+    nodes: live,
+    initializers,
+    notices,
+  };
+}
+
+function checkOutput(
+  info: ValueInfo,
+  made: readonly string[],
+  initializers: ReadonlyMap<string, Tensor>,
+  inputs: readonly ValueInfo[],
+): CheckedOutput {
+  const { name } = info;
+  if (!made.includes(name) && !initializers.has(name) && !inputs.some((input) => input.name === name)) {
+    malformed(`nothing makes its output ${quote(name)}`);
+  }
+  const kind = info.type?.value.case;
+  if (kind !== undefined && kind !== "tensorType") {
+    unsupported(`its output ${quote(name)} is not a tensor but of the kind ${kind}`);
+  }
+  const typed = info.type?.value.case === "tensorType" && info.type.value.value.shape !== undefined;
+  const dims = typed ? tensorTypeOf(info, `output ${quote(name)}`).dims : undefined;
+  return { name, shape: dims?.map((dim) => (typeof dim === "number" ? dim : undefined)) };
 }

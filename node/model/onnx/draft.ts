@@ -5,18 +5,11 @@ import type { FloatNode, FloatRef } from "../graph.ts";
 import type { Budget, Constant, ElemType } from "./constant.ts";
 import { malformed, unsupported } from "./problems.ts";
 
-/** An op after which nothing may be computed. */
-export interface End {
-  readonly kind: "softmax" | "logsoftmax" | "argmax";
-  readonly axis: number;
-}
-
 export interface Activation {
   readonly kind: "activation";
   readonly ref: FloatRef;
   readonly shape: Shape;
   readonly type: ElemType;
-  readonly end?: End | undefined;
 }
 
 export type Value = Constant | Activation;

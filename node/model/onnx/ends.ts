@@ -1,7 +1,7 @@
 // Ops that end a model. Softmax and LogSoftmax are monotone and left to the reader of the answer; ArgMax is proven.
-import { type Activation, reshape, tensorOf } from "./draft.ts";
+import { type Activation, reshape, tensorOf, transpose } from "./draft.ts";
 import { unsupported } from "./problems.ts";
-import { activationAt, axisIn, flagOf, intOf, type OpRule, type Site, valueAt } from "./site.ts";
+import { activationAt, axisIn, flagOf, intOf, type OpRule, type Site } from "./site.ts";
 
 /**
  * Up to opset 12, Softmax runs over all axes from `axis` on, flattened into one; from 13 on over one axis, the last by
@@ -22,22 +22,24 @@ function softmaxAxis(site: Site, shape: readonly number[]): number {
 
 function lowerSoftmax(site: Site, kind: "softmax" | "logsoftmax"): Activation {
   const x = activationAt(site, 0);
-  return { ...x, end: { kind, axis: softmaxAxis(site, x.shape) } };
+  const { draft, name } = site;
+  const axis = softmaxAxis(site, x.shape);
+  const last = x.shape.length - 1;
+  const swap = x.shape.map((_, k) => (k === axis ? last : k === last ? axis : k));
+  const turned = axis === last ? x : transpose(draft, `${name}/turn`, x, swap);
+  const { shape } = turned;
+  const y = tensorOf(draft, { op: "softmax", x: turned.ref, log: kind === "logsoftmax", shape, name }, x.type);
+  return axis === last ? y : transpose(draft, `${name}/back`, y, swap);
 }
 
 function lowerArgMax(site: Site): Activation {
-  const value = valueAt(site, 0);
   const x = activationAt(site, 0);
   const axis = axisIn(intOf(site, "axis", 0), x.shape.length);
   if (flagOf(site, "select_last_index", false)) {
     unsupported("it selects the last index among equals", "Export it with select_last_index = 0.");
   }
-  if (x.end !== undefined && (x.end.kind === "argmax" || x.end.axis !== axis)) {
-    unsupported(`it follows the ${x.end.kind} over another axis`, "Take one of them out of the model.");
-  }
-  const shape = value.shape.with(axis, 1);
-  const node = { op: "argmax", x: x.ref, axis, shape, name: site.name } as const;
-  const y: Activation = { ...tensorOf(site.draft, node, "int64"), end: { kind: "argmax", axis } };
+  const shape = x.shape.with(axis, 1);
+  const y = tensorOf(site.draft, { op: "argmax", x: x.ref, axis, shape, name: site.name }, "int64");
   if (flagOf(site, "keepdims", true)) return y;
   return reshape(site.draft, `${site.name}/shape`, y, shape.toSpliced(axis, 1));
 }
@@ -45,7 +47,7 @@ function lowerArgMax(site: Site): Activation {
 const softmax = (kind: "softmax" | "logsoftmax"): OpRule => ({
   inputs: [1, 1],
   attributes: { axis: { kind: "int" } },
-  limits: "as the last op; left to the reader of the answer",
+  limits: "as the last op, it is left to the reader of the answer",
   lower: (site) => lowerSoftmax(site, kind),
 });
 
@@ -57,8 +59,7 @@ export const END_RULES = {
       keepdims: { kind: "int" },
       select_last_index: { kind: "int", since: 12 },
     },
-    afterEnd: true,
-    limits: "as the last op (reshapes may follow), the first index among equals",
+    limits: "the first index among equals",
     lower: lowerArgMax,
   },
   LogSoftmax: softmax("logsoftmax"),

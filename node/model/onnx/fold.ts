@@ -10,7 +10,8 @@ import { sizeOf } from "../../core/tensor.ts";
 import { convolve } from "../evaluate-float.ts";
 import type { FloatAffine, FloatConv, FloatDense, FloatNode } from "../graph.ts";
 import { permuted } from "./draft.ts";
-import { replace, withInputs, type Work } from "./rewrite.ts";
+import { withReads } from "../refs.ts";
+import { replace, type Work } from "./rewrite.ts";
 
 /** Two bits of the eight that a weight has. */
 const MAX_SPREAD = 4;
@@ -101,7 +102,7 @@ export function foldBefore(node: FloatNode, work: Work): FloatNode | number {
   replace(
     work,
     last,
-    withInputs(work.nodes[last] as FloatNode, () => found.node.x),
+    withReads(work.nodes[last] as FloatNode, () => found.node.x),
   );
   return folded;
 }

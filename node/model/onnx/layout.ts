@@ -194,7 +194,7 @@ export const LAYOUT_RULES = {
       saturate: { kind: "int", since: 19 },
       round_mode: { kind: "string", since: 24 },
     },
-    afterEnd: true,
+
     limits: "of values that depend on the input: only where they keep their value (integer or bool to float, wider)",
     lower: lowerCast,
   },
@@ -208,12 +208,12 @@ export const LAYOUT_RULES = {
     inputs: [1, 3],
     outputs: 2,
     attributes: { ratio: { kind: "float", until: 11 }, seed: { kind: "int", since: 12 } },
-    afterEnd: true,
+
     limits: "inference only, mask output unused",
     lower: lowerDropout,
   },
-  Flatten: { inputs: [1, 1], attributes: { axis: { kind: "int" } }, afterEnd: true, limits: "", lower: lowerFlatten },
-  Identity: { inputs: [1, 1], attributes: {}, afterEnd: true, limits: "", lower: (site) => valueAt(site, 0) },
+  Flatten: { inputs: [1, 1], attributes: { axis: { kind: "int" } }, limits: "", lower: lowerFlatten },
+  Identity: { inputs: [1, 1], attributes: {}, limits: "", lower: (site) => valueAt(site, 0) },
   Pad: {
     inputs: [2, 4],
     attributes: { mode: { kind: "string" } },
@@ -223,16 +223,16 @@ export const LAYOUT_RULES = {
   Reshape: {
     inputs: [2, 2],
     attributes: { allowzero: { kind: "int", since: 14 } },
-    afterEnd: true,
+
     limits: "constant shape",
     lower: lowerReshape,
   },
-  Squeeze: { inputs: [1, 2], attributes: axesRule, afterEnd: true, limits: "constant axes", lower: lowerSqueeze },
+  Squeeze: { inputs: [1, 2], attributes: axesRule, limits: "constant axes", lower: lowerSqueeze },
   Transpose: {
     inputs: [1, 1],
     attributes: { perm: { kind: "ints" } },
     limits: "",
     lower: lowerTranspose,
   },
-  Unsqueeze: { inputs: [1, 2], attributes: axesRule, afterEnd: true, limits: "constant axes", lower: lowerUnsqueeze },
+  Unsqueeze: { inputs: [1, 2], attributes: axesRule, limits: "constant axes", lower: lowerUnsqueeze },
 } satisfies Record<string, OpRule>;

@@ -4,7 +4,7 @@ import fs from "node:fs/promises";
 import path from "node:path";
 import { NodeError } from "../../core/errors.ts";
 import type { FloatGraph } from "../graph.ts";
-import { checkModel } from "./check.ts";
+import { checkModel, type Dims } from "./check.ts";
 import { createBudget } from "./constant.ts";
 import { attachExternal } from "./external.ts";
 import { lower } from "./lower.ts";
@@ -18,9 +18,11 @@ export interface ReadPolicy {
   /** Of all constants, weights and tensors that reading meets, 8 bytes each; time is bounded by it, too. */
   readonly maxElements: number;
   readonly maxNodes: number;
+  /** Sizes for dimensions of inputs that the file leaves open, by their names. */
+  readonly dims: Dims;
 }
 
-export const READ_POLICY: ReadPolicy = { maxBytes: 512 * 2 ** 20, maxElements: 2 ** 26, maxNodes: 100_000 };
+export const READ_POLICY: ReadPolicy = { maxBytes: 512 * 2 ** 20, maxElements: 2 ** 26, maxNodes: 100_000, dims: {} };
 
 /**
  * Reads a model from bytes. `folder` is where its external data may lie, if anywhere.
@@ -31,7 +33,7 @@ export async function readModelBytes(
   folder?: string,
   policy: Partial<ReadPolicy> = {},
 ): Promise<FloatGraph> {
-  const { maxBytes, maxElements, maxNodes } = { ...READ_POLICY, ...policy };
+  const { maxBytes, maxElements, maxNodes, dims } = { ...READ_POLICY, ...policy };
   needSize(bytes.length, maxBytes, "the model");
   const model = parseOnnx(bytes);
   await attachExternal(model, folder, maxBytes).catch((thrown: unknown) => {
@@ -39,7 +41,7 @@ export async function readModelBytes(
     const { code, message: why, mend } = thrown;
     throwIfAny([{ code, where: "external data", why, mend } satisfies Problem]);
   });
-  return simplify(lower(checkModel(model, maxNodes), createBudget(maxElements)));
+  return simplify(lower(checkModel(model, maxNodes, dims), createBudget(maxElements)));
 }
 
 /** Reads `file`. @throws NodeError as readModelBytes does, and if the file cannot be read */

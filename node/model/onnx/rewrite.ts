@@ -1,19 +1,9 @@
 // Rewriting a float graph: passes over its list that keep track of who reads what. Knows the ops' inputs, no more.
 import type { FloatGraph, FloatNode } from "../graph.ts";
+import { readsOf, withReads } from "../refs.ts";
 
 /** Multiplications that folding biases through convolutions may take in one pass (seconds). */
 const MAX_FOLD_WORK = 2 ** 31;
-
-function inputsOf(node: FloatNode): readonly number[] {
-  if (node.op === "input") return [];
-  return node.op === "sum" || node.op === "concat" ? node.xs : [node.x];
-}
-
-export function withInputs(node: FloatNode, to: (ref: number) => number): FloatNode {
-  if (node.op === "input") return node;
-  if (node.op === "sum" || node.op === "concat") return { ...node, xs: node.xs.map(to) };
-  return { ...node, x: to(node.x) };
-}
 
 /** The list under work. `uses` counts the readers that are alive; rules rely on it to know what only they read. */
 export interface Work {
@@ -24,15 +14,15 @@ export interface Work {
 }
 
 function retain(work: Work, node: FloatNode): void {
-  for (const ref of inputsOf(node)) work.uses[ref] = (work.uses[ref] as number) + 1;
+  for (const ref of readsOf(node)) work.uses[ref] = (work.uses[ref] as number) + 1;
 }
 
 /** Takes back what `node` reads, and what nodes read that nothing reads any more. */
 function release(work: Work, node: FloatNode): void {
-  const refs = [...inputsOf(node)];
+  const refs = [...readsOf(node)];
   for (let ref = refs.pop(); ref !== undefined; ref = refs.pop()) {
     work.uses[ref] = (work.uses[ref] as number) - 1;
-    if (work.uses[ref] === 0) refs.push(...inputsOf(work.nodes[ref] as FloatNode));
+    if (work.uses[ref] === 0) refs.push(...readsOf(work.nodes[ref] as FloatNode));
   }
 }
 
@@ -43,16 +33,17 @@ export function replace(work: Work, index: number, node: FloatNode): void {
   release(work, old);
 }
 
-/** Leaves out what the output does not need and renumbers; node 0, the input, stays. */
-function sweep(graph: FloatGraph, nodes: readonly FloatNode[], output: number): FloatGraph {
-  const live = new Set([graph.input, output]);
+/** Leaves out what the outputs, now at `ends`, do not need and renumbers; the inputs stay. */
+function sweep(graph: FloatGraph, nodes: readonly FloatNode[], ends: readonly number[]): FloatGraph {
+  const live = new Set([...nodes.flatMap((node, i) => (node.op === "input" ? [i] : [])), ...ends]);
   for (let i = nodes.length - 1; i >= 0; i--) {
-    if (live.has(i)) for (const ref of inputsOf(nodes[i] as FloatNode)) live.add(ref);
+    if (live.has(i)) for (const ref of readsOf(nodes[i] as FloatNode)) live.add(ref);
   }
   const numbers = new Map([...live].toSorted((a, b) => a - b).map((old, i) => [old, i]));
   const at = (old: number): number => numbers.get(old) as number;
-  const kept = nodes.filter((_, i) => live.has(i)).map((node) => withInputs(node, at));
-  return { ...graph, nodes: kept, input: at(graph.input), output: at(output) };
+  const kept = nodes.filter((_, i) => live.has(i)).map((node) => withReads(node, at));
+  const outputs = graph.outputs.map((output, k) => ({ ...output, ref: at(ends[k] as number) }));
+  return { ...graph, nodes: kept, outputs };
 }
 
 /** One pass: `rule` sees each live node; it returns what replaces it, or the ref that stands for it from then on. */
@@ -65,12 +56,12 @@ export function pass(
     uses: new Array<number>(graph.nodes.length).fill(0),
     foldWork: MAX_FOLD_WORK,
   };
-  work.uses[graph.output] = 1;
+  for (const { ref } of graph.outputs) work.uses[ref] = (work.uses[ref] as number) + 1;
   for (const node of graph.nodes) retain(work, node);
   const alias = graph.nodes.map((_, i) => i);
   for (let i = 0; i < work.nodes.length; i++) {
     if (work.uses[i] === 0) continue;
-    const node = withInputs(work.nodes[i] as FloatNode, (ref) => alias[ref] as number);
+    const node = withReads(work.nodes[i] as FloatNode, (ref) => alias[ref] as number);
     work.nodes[i] = node; // Counted already: an alias took over the readers of what it stands for.
     const result = rule(node, work, i);
     if (typeof result !== "number") {
@@ -82,5 +73,9 @@ export function pass(
     work.uses[i] = 0;
     release(work, node);
   }
-  return sweep(graph, work.nodes, alias[graph.output] as number);
+  return sweep(
+    graph,
+    work.nodes,
+    graph.outputs.map(({ ref }) => alias[ref] as number),
+  );
 }

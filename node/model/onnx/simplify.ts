@@ -24,7 +24,7 @@ function composed(outer: FloatAffine, inner: FloatAffine): FloatAffine {
 
 /** Views collapse; affine maps meet; element-by-element ops move in front of reshapes, to the op that they belong to. */
 function tidy(node: FloatNode, work: Work, index: number): FloatNode | number {
-  if (node.op === "input" || node.op === "sum") return node;
+  if (!("x" in node) && node.op !== "concat") return node;
   if (node.op === "concat") return node.xs.length === 1 ? (node.xs[0] as number) : node;
   const from = work.nodes[node.x] as FloatNode;
   switch (node.op) {

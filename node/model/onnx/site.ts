@@ -13,21 +13,22 @@ export interface Site {
   /** Optional inputs that are left out are undefined. */
   readonly inputs: readonly (Value | undefined)[];
   readonly attributes: Attributes;
+  /** Names of the outputs, "" for those that nobody wants. */
+  readonly outputs: readonly string[];
   readonly draft: Draft;
 }
 
 export interface OpRule {
   /** Fewest and most inputs. */
   readonly inputs: readonly [number, number];
-  /** Most outputs that ONNX defines; the rule yields the first, and none of the others may be read. */
+  /** Most outputs that ONNX defines, 1 if not given. */
   readonly outputs?: number;
   readonly since?: number;
   readonly attributes: AttributeRules;
-  /** May follow the op that ends a model (Softmax, ArgMax), since it computes nothing. */
-  readonly afterEnd?: boolean;
   /** What is not read, for people. */
   readonly limits: string;
-  readonly lower: (site: Site) => Value;
+  /** The first output, or all that are yielded; reading one that is not is refused. */
+  readonly lower: (site: Site) => Value | readonly (Value | undefined)[];
 }
 
 export function intOf(site: Site, name: string, fallback: number): number {
