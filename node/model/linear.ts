@@ -6,7 +6,7 @@ import { exponentOf, pow2 } from "./binary.ts";
 import { add, integersFor, level, multiply, reachOf, scaleAt, stepsOf } from "./build.ts";
 import type { Value } from "./build.ts";
 import type { FloatConv, FloatDense } from "./graph.ts";
-import { alongAxis, narrow, valueOf } from "./lowering.ts";
+import { alongAxis, bitsOf, narrow, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
 import { quantizeChannels } from "./weights.ts";
 
@@ -21,7 +21,7 @@ export function dense(job: Job, node: FloatDense): Value {
       Array.from({ length: inner }, (_, k) => (node.weights[k * columns + n] as number) * scaleOf(k)),
     ),
     Array.from(node.bias, (b) => [b]),
-    job.widths.weights,
+    bitsOf(job, "weights", node.name),
   );
   const weights = new Int32Array(node.weights.length);
   channels.forEach(({ integers }, n) => integers.forEach((q, k) => (weights[k * columns + n] = q)));
@@ -52,7 +52,7 @@ export function conv(job: Job, node: FloatConv): Value {
       }),
     ),
     Array.from({ length: m }, (_, c) => [...node.bias.subarray(c * perElement, (c + 1) * perElement)]),
-    job.widths.weights,
+    bitsOf(job, "weights", node.name),
   );
   const weights = Int32Array.from(channels.flatMap((channel) => channel.integers));
   const bias = Float64Array.from(channels.flatMap((channel) => channel.bias));

@@ -14,9 +14,18 @@ export interface Widths {
   readonly activations: number;
   /** Bits to which wide inputs (int32 features) are brought before they meet weights. */
   readonly features: number;
+  /** Bits of a table's index: where a function of one variable is looked up. */
+  readonly tables: number;
+  /** Bits of single tensors, by the name of the float node, whatever the kind. */
+  readonly tensors?: Readonly<Record<string, number>>;
 }
 
-export const DEFAULT_WIDTHS: Widths = { weights: 8, activations: 8, features: 12 };
+/** Bits for the tensor `name`, which is of `kind`. */
+export function bitsOf(job: Pick<Job, "widths">, kind: Exclude<keyof Widths, "tensors">, name: string): number {
+  return job.widths.tensors?.[name] ?? job.widths[kind];
+}
+
+export const DEFAULT_WIDTHS: Widths = { weights: 8, activations: 8, features: 12, tables: 10 };
 
 /** What the caller declares of the output; undeclared, it is chosen from static bounds and observed values. */
 export interface OutputSpec {
@@ -71,7 +80,7 @@ export function narrow(job: Job, ref: FloatRef): Value {
   // Features of samples not seen yet may lie further out than any of the calibration data: twice the room.
   const roomy = raw ? { ...observed, lo: 2 * observed.lo, hi: 2 * observed.hi, values: new Float64Array(0) } : observed;
   const narrowed = rescale(job.bench, `${(job.float.nodes[ref] as FloatNode).name}.narrow`, value, roomy, {
-    bits: raw ? job.widths.features : job.widths.activations,
+    bits: bitsOf(job, raw ? "features" : "activations", (job.float.nodes[ref] as FloatNode).name),
     signed: bounds.lo.some((lo) => lo < 0),
     lo: -Infinity,
     hi: Infinity,

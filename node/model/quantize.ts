@@ -12,7 +12,7 @@ import type { Observed } from "./calibrate.ts";
 import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
 import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
-import { DEFAULT_WIDTHS, alongAxis, observedOf, valueOf } from "./lowering.ts";
+import { DEFAULT_WIDTHS, alongAxis, bitsOf, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
 import { leadsTo, toOutput } from "./output.ts";
 
@@ -33,7 +33,8 @@ export function quantize(
   outputSpecs: Specs<OutputSpec> = {},
   widths: Widths = DEFAULT_WIDTHS,
 ): Quantized {
-  for (const [which, bits] of Object.entries(widths)) {
+  const { tensors = {}, ...kinds } = widths;
+  for (const [which, bits] of Object.entries({ ...tensors, ...kinds })) {
     if (Number.isInteger(bits) && bits >= 2 && bits <= 16) continue;
     throw new NodeError("usage", `${bits} bits for ${which} are not from 2 to 16`, {
       mend: "Leave it out for the default.",
@@ -100,7 +101,7 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
       return early.value;
     }
     return rescale(job.bench, node.name, value, observedOf(job, ref), {
-      bits: job.widths.activations,
+      bits: bitsOf(job, "activations", node.name),
       signed: node.lo < 0,
       lo: node.lo,
       hi: node.hi,
