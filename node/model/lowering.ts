@@ -20,9 +20,20 @@ export interface Widths {
   readonly tensors?: Readonly<Record<string, number>>;
 }
 
+export type WidthKind = Exclude<keyof Widths, "tensors">;
+
+/** A width that the quantizer took from Widths: what a search may change, tensor by tensor. */
+export interface Choice {
+  readonly name: string;
+  readonly kind: WidthKind;
+  readonly bits: number;
+}
+
 /** Bits for the tensor `name`, which is of `kind`. */
-export function bitsOf(job: Pick<Job, "widths">, kind: Exclude<keyof Widths, "tensors">, name: string): number {
-  return job.widths.tensors?.[name] ?? job.widths[kind];
+export function bitsOf(job: Pick<Job, "widths" | "choices">, kind: WidthKind, name: string): number {
+  const bits = job.widths.tensors?.[name] ?? job.widths[kind];
+  job.choices.set(name, { name, kind, bits });
+  return bits;
 }
 
 export const DEFAULT_WIDTHS: Widths = { weights: 8, activations: 8, features: 12, tables: 10 };
@@ -46,6 +57,8 @@ export interface Job {
   /** Float nodes whose values no weights and no rescale have touched yet: they keep the input's precision. */
   readonly raw: Set<FloatRef>;
   readonly notices: string[];
+  /** By name. */
+  readonly choices: Map<string, Choice>;
   /** Float nodes whose values are integers exactly, at a scale of 1: indices, truth values, integers of quantized models. */
   readonly integers: Set<FloatRef>;
   /** By output: what already took its form on the way there. */

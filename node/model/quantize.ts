@@ -13,7 +13,7 @@ import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
 import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
 import { DEFAULT_WIDTHS, alongAxis, bitsOf, observedOf, valueOf } from "./lowering.ts";
-import type { FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
+import type { Choice, FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
 import { leadsTo, toOutput } from "./output.ts";
 
 export { DEFAULT_WIDTHS };
@@ -24,6 +24,7 @@ export interface Quantized {
   /** What each node's tensor stands for, by node. */
   readonly values: readonly Value[];
   readonly notices: readonly string[];
+  readonly choices: readonly Choice[];
 }
 
 export function quantize(
@@ -54,6 +55,7 @@ export function quantize(
     integers: new Set(),
     outputs: new Map(),
     notices: [],
+    choices: new Map(),
   };
   float.nodes.forEach((node, ref) => {
     job.values.push((RULES[node.op] as Rule<FloatNode["op"]>)(job, node, ref));
@@ -70,6 +72,7 @@ export function quantize(
     graph: { nodes: bench.nodes, outputs },
     values: bench.values,
     notices: job.notices,
+    choices: [...job.choices.values()],
   };
 }
 
