@@ -94,9 +94,10 @@ export async function searchWidths(search: Search, call: LongCall = {}): Promise
     return tryWidths(search, judge, widths);
   };
   const first = (await attempt(DEFAULT_WIDTHS)) as Tried;
+  const kinds = KINDS.filter((kind) => first.choices.some((choice) => choice.kind === kind));
   let best = first;
   for (let more = 1; best.loss > judge.most; more++) {
-    const widths = changed(DEFAULT_WIDTHS, KINDS, more);
+    const widths = changed(DEFAULT_WIDTHS, kinds, more);
     if (widths === undefined) throw unreachable(judge, best);
     best = (await attempt(widths)) as Tried;
   }
@@ -108,8 +109,8 @@ export async function searchWidths(search: Search, call: LongCall = {}): Promise
     trade.push(tried);
     return true;
   };
-  while (await take(changed(best.widths, KINDS, -1))); // all at once
-  for (const kind of KINDS) while (await take(changed(best.widths, [kind], -1)));
+  while (await take(changed(best.widths, kinds, -1))); // all at once
+  for (const kind of kinds) while (await take(changed(best.widths, [kind], -1)));
   for (const { name, bits } of costliest(search.float, best.choices)) {
     let [own, saved] = [bits, true];
     for (const step of [2, 1]) {
