@@ -3,7 +3,18 @@
 import { joinFlat, sizeOf, splitFlat, stridesOf } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
 import { inputsOf, nodeAt, readsOf } from "./ir.ts";
-import type { ConvNode, DenseNode, Graph, MaxPoolNode, Node, NodeOf, Op, RescaleNode, Rules } from "./ir.ts";
+import type {
+  ConvNode,
+  DenseNode,
+  Graph,
+  MatMulNode,
+  MaxPoolNode,
+  Node,
+  NodeOf,
+  Op,
+  RescaleNode,
+  Rules,
+} from "./ir.ts";
 import { ROW, rowsOf } from "./window.ts";
 
 type Tensors = readonly Float64Array[];
@@ -93,16 +104,46 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     });
     return out;
   },
-  mul: () => notYet(),
-  matmul: () => notYet(),
-  div: () => notYet(),
-  sqrt: () => notYet(),
-  lookup: () => notYet(),
-  step: () => notYet(),
-  iszero: () => notYet(),
-  onehot: () => notYet(),
-  select: () => notYet(),
-  take: () => notYet(),
+  mul: (_, xs) => {
+    const b = xs[1] as Float64Array;
+    return first(xs).map((value, i) => value * (b[i] as number) + 0);
+  },
+  matmul: (node, xs, shapes) => matmul(node, xs, shapes),
+  // Exact below 2^53: emit.ts says why the rounded quotient never crosses an integer.
+  div: (_, xs) => {
+    const b = xs[1] as Float64Array;
+    return first(xs).map((value, i) => Math.floor(value / (b[i] as number)));
+  },
+  sqrt: (_, xs) => first(xs).map((value) => Math.floor(Math.sqrt(value))),
+  lookup: ({ axis, first: least, length, table, shape }, xs) => {
+    const inner = sizeOf(shape.slice(axis + 1));
+    const tables = table.length / length;
+    return first(xs).map((value, i) => {
+      const from = tables === 1 ? 0 : (Math.floor(i / inner) % tables) * length;
+      return table[from + value - least] as number;
+    });
+  },
+  step: ({ index, threshold }, xs) => {
+    const x = first(xs);
+    return threshold.map((level, i) => ((x[index[i] as number] as number) >= level ? 1 : 0));
+  },
+  iszero: (_, xs) => first(xs).map((value) => (value === 0 ? 1 : 0)),
+  onehot: ({ shape }, xs) => {
+    const count = shape[shape.length - 1] as number;
+    const out = new Float64Array(sizeOf(shape));
+    first(xs).forEach((value, i) => (out[i * count + value] = 1));
+    return out;
+  },
+  select: (_, xs) => {
+    const [a, b] = [xs[1] as Float64Array, xs[2] as Float64Array];
+    return first(xs).map((value, i) => (value === 1 ? a : b)[i] as number);
+  },
+  take: ({ index }, xs) => {
+    const x = first(xs);
+    const out = new Float64Array(index.length);
+    for (let i = 0; i < index.length; i++) out[i] = x[index[i] as number] as number;
+    return out;
+  },
 };
 
 function dense(node: DenseNode, x: Float64Array): Float64Array {
@@ -117,6 +158,24 @@ function dense(node: DenseNode, x: Float64Array): Float64Array {
       const value = x[row * inner + k] as number;
       if (value === 0) continue;
       for (let n = 0; n < columns; n++) out[to + n]! += value * (weights[k * columns + n] as number);
+    }
+  }
+  return out;
+}
+
+/** Rows of a times rows of b, as in dense: the innermost loop runs along both b and out. */
+function matmul({ shape }: MatMulNode, xs: Tensors, shapes: readonly Shape[]): Float64Array {
+  const [a, b] = [first(xs), xs[1] as Float64Array];
+  const inner = (shapes[0] as Shape).at(-1) as number;
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const out = new Float64Array(sizeOf(shape));
+  for (let row = 0; row < a.length / inner; row++) {
+    const from = Math.floor(row / rows) * inner * columns;
+    const to = row * columns;
+    for (let k = 0; k < inner; k++) {
+      const value = a[row * inner + k] as number;
+      if (value === 0) continue;
+      for (let n = 0; n < columns; n++) out[to + n]! += value * (b[from + k * columns + n] as number);
     }
   }
   return out;
@@ -169,20 +228,27 @@ function maxpool(node: MaxPoolNode, x: Float64Array, xShape: Shape): Float64Arra
 }
 
 function rescale(node: RescaleNode, x: Float64Array): Float64Array {
-  const { multiplier, shift, axis, lo, hi, shape } = node;
+  const { multiplier, shift, axis, lo, hi, shape, ties } = node;
   const count = multiplier.length === 1 ? 1 : (shape[axis] as number);
   const inner = count === 1 ? x.length : sizeOf(shape.slice(axis + 1));
   const out = new Float64Array(x.length);
   for (let start = 0, index = 0; start < x.length; start += inner, index = (index + 1) % count) {
     const m = multiplier[index] as number;
     const s = shift[index] as number;
-    const half = s === 0 ? 0 : 2 ** (s - 1);
+    const half = s === 0 || ties === "even" ? 0 : 2 ** (s - 1);
     const scale = 2 ** -s;
     for (let i = start; i < start + inner; i++) {
-      out[i] = Math.min(hi, Math.max(lo, Math.floor(((x[i] as number) * m + half) * scale)));
+      const scaled = ((x[i] as number) * m + half) * scale;
+      out[i] = Math.min(hi, Math.max(lo, ties === "even" ? roundEven(scaled) : Math.floor(scaled)));
     }
   }
   return out;
+}
+
+/** The nearest integer, the even one of two. Math.round takes the upper one; what it adds is exact in float64. */
+function roundEven(value: number): number {
+  const upper = Math.round(value);
+  return upper - value === 0.5 && upper % 2 !== 0 ? upper - 1 : upper + 0;
 }
 
 /** out[index] = x[sum_k index[k] * strides[k]] for every index of `shape`. */
@@ -215,8 +281,4 @@ function scatter(out: Float64Array, shape: Shape, x: Float64Array, box: Shape, a
     }
     out.set(x.subarray(row, row + width), to);
   }
-}
-
-function notYet(): never {
-  throw new Error("not built yet");
 }

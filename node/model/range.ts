@@ -19,6 +19,9 @@ export interface Bounds {
 /** Integers up to here are exact in float64. */
 export const DOUBLE_LIMIT = 2 ** 53;
 
+/** Below it the correctly rounded square root never reaches the next integer, see emit.ts. */
+const SQRT_LIMIT = 2 ** 52;
+
 type Rule<K extends Op> = (node: NodeOf<K>, xs: readonly Bounds[], shapes: readonly Shape[]) => Bounds;
 
 /** Bounds of every node. @throws NodeError "unsupported" where a value could leave what float64 holds exactly. */
@@ -113,11 +116,13 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
   },
   rescale: (node, xs, shapes) => {
     const wide = reach(xs[0] as Bounds);
-    const inside = node.multiplier.map((m, k) => {
+    const bounds = monotone(node, xs, shapes);
+    // Ties to even: x * multiplier * 2^-shift has the product's bits, and Round and Clip yield no more than it or a bound.
+    const worst = node.multiplier.reduce((most, m, k) => {
       const s = node.shift[k] as number;
-      return m * wide + (s === 0 ? 0 : 2 ** (s - 1));
-    });
-    return { ...monotone(node, xs, shapes), worst: Math.max(...inside) };
+      return Math.max(most, m * wide + (s === 0 || node.ties === "even" ? 0 : 2 ** (s - 1)));
+    }, bounds.worst);
+    return { ...bounds, worst };
   },
   max: monotone,
   maxpool: monotone,
@@ -129,17 +134,156 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
   transpose: monotone,
   pad: monotone,
   concat: monotone,
-  mul: () => notYet(),
-  matmul: () => notYet(),
-  div: () => notYet(),
-  sqrt: () => notYet(),
-  lookup: () => notYet(),
-  step: () => notYet(),
-  iszero: () => notYet(),
-  onehot: () => notYet(),
-  select: () => notYet(),
-  take: () => notYet(),
+  mul: ({ a, b }, xs) => {
+    const [x, y] = pair(xs);
+    const size = x.lo.length;
+    const out = { lo: new Float64Array(size), hi: new Float64Array(size) };
+    for (let i = 0; i < size; i++) {
+      const corners = cornersOf(x, y, i, (p, q) => p * q);
+      const square = a === b;
+      const straddles = (x.lo[i] as number) < 0 && (x.hi[i] as number) > 0;
+      out.lo[i] = square ? (straddles ? 0 : Math.min(corners[0], corners[3])) : Math.min(...corners);
+      out.hi[i] = Math.max(...corners);
+    }
+    return { ...out, worst: reach(out) };
+  },
+  matmul,
+  div: (node, xs) => {
+    const [x, y] = pair(xs);
+    const size = x.lo.length;
+    const out = { lo: new Float64Array(size), hi: new Float64Array(size) };
+    for (let i = 0; i < size; i++) {
+      if ((y.lo[i] as number) < 1) throw outside(node, `element ${i} of its divisor may be ${y.lo[i]}, below 1`);
+      // Monotone in each operand alone, so that both ends lie in corners.
+      const corners = cornersOf(x, y, i, (p, q) => Math.floor(p / q));
+      out.lo[i] = Math.min(...corners);
+      out.hi[i] = Math.max(...corners);
+    }
+    return { ...out, worst: reach(x) + reach(y) };
+  },
+  sqrt: (node, xs, shapes) => {
+    const x = xs[0] as Bounds;
+    if (smallest(x.lo) < 0) throw outside(node, `it may read ${smallest(x.lo)}, below 0`);
+    if (largest(x.hi) >= SQRT_LIMIT) throw outside(node, `it may read ${largest(x.hi)}, above 2^52`);
+    return { ...monotone(node, xs, shapes), worst: reach(x) };
+  },
+  lookup,
+  step: ({ index, threshold }, xs) => {
+    const { lo, hi } = xs[0] as Bounds;
+    const reaches = (values: Float64Array): Float64Array =>
+      threshold.map((level, i) => ((values[index[i] as number] as number) >= level ? 1 : 0));
+    return { lo: reaches(lo), hi: reaches(hi), worst: 1 };
+  },
+  iszero: (_, xs) => {
+    const { lo, hi } = xs[0] as Bounds;
+    return {
+      lo: lo.map((least, i) => (least === 0 && hi[i] === 0 ? 1 : 0)),
+      hi: lo.map((least, i) => (least <= 0 && (hi[i] as number) >= 0 ? 1 : 0)),
+      worst: 1,
+    };
+  },
+  onehot: (node, xs) => {
+    const x = xs[0] as Bounds;
+    const count = node.shape[node.shape.length - 1] as number;
+    const out = { lo: new Float64Array(x.lo.length * count), hi: new Float64Array(x.lo.length * count) };
+    for (let i = 0; i < x.lo.length; i++) {
+      const [least, most] = [x.lo[i] as number, x.hi[i] as number];
+      if (least < 0 || most >= count) {
+        throw outside(node, `element ${i} may be from ${least} to ${most}, not an index below ${count}`);
+      }
+      out.hi.fill(1, i * count + least, i * count + most + 1);
+      if (least === most) out.lo[i * count + least] = 1;
+    }
+    return { ...out, worst: 1 };
+  },
+  select: (node, xs) => {
+    const [c, a, b] = xs as [Bounds, Bounds, Bounds];
+    const size = c.lo.length;
+    const out = { lo: new Float64Array(size), hi: new Float64Array(size) };
+    for (let i = 0; i < size; i++) {
+      const [least, most] = [c.lo[i] as number, c.hi[i] as number];
+      if (least < 0 || most > 1)
+        throw outside(node, `element ${i} of its condition may be ${least < 0 ? least : most}`);
+      const [one, other] = [most === 1 ? a : b, least === 0 ? b : a];
+      out.lo[i] = Math.min(one.lo[i] as number, other.lo[i] as number);
+      out.hi[i] = Math.max(one.hi[i] as number, other.hi[i] as number);
+    }
+    return { ...out, worst: reach(out) };
+  },
+  take: monotone,
 };
+
+function pair(xs: readonly Bounds[]): readonly [Bounds, Bounds] {
+  return xs as readonly [Bounds, Bounds];
+}
+
+/** f at the ends of element i of both: lo lo, lo hi, hi lo, hi hi. */
+function cornersOf(
+  { lo, hi }: Bounds,
+  other: Bounds,
+  i: number,
+  f: (p: number, q: number) => number,
+): readonly [number, number, number, number] {
+  const [p, q, r, s] = [lo[i] as number, hi[i] as number, other.lo[i] as number, other.hi[i] as number];
+  return [f(p, r) + 0, f(p, s) + 0, f(q, r) + 0, f(q, s) + 0];
+}
+
+/** An operand whose bounds the op cannot take. */
+function outside({ name, op }: Node, what: string): NodeError {
+  return new NodeError("unsupported", `node "${name}" (${op}): ${what}`, {
+    mend: "Clamp what it reads, by a Clip or a Relu before it.",
+    facts: { node: name, op },
+  });
+}
+
+function matmul({ shape }: NodeOf<"matmul">, xs: readonly Bounds[], shapes: readonly Shape[]): Bounds {
+  const [a, b] = pair(xs);
+  const inner = (shapes[0] as Shape).at(-1) as number;
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const size = sizeOf(shape);
+  const [lo, hi, absolute] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  for (let row = 0; row < a.lo.length / inner; row++) {
+    const from = Math.floor(row / rows) * inner * columns;
+    for (let k = 0; k < inner; k++) {
+      const [p, q] = [a.lo[row * inner + k] as number, a.hi[row * inner + k] as number];
+      for (let n = 0; n < columns; n++) {
+        const [r, s] = [b.lo[from + k * columns + n] as number, b.hi[from + k * columns + n] as number];
+        const [pr, ps, qr, qs] = [p * r, p * s, q * r, q * s];
+        const [least, most] = [Math.min(pr, ps, qr, qs), Math.max(pr, ps, qr, qs)];
+        lo[row * columns + n]! += least;
+        hi[row * columns + n]! += most;
+        absolute[row * columns + n]! += Math.max(-least, most);
+      }
+    }
+  }
+  return { lo, hi, worst: largest(absolute) };
+}
+
+function lookup(node: NodeOf<"lookup">, xs: readonly Bounds[]): Bounds {
+  const { axis, first, length, table, shape } = node;
+  const x = xs[0] as Bounds;
+  const [tables, inner] = [table.length / length, sizeOf(shape.slice(axis + 1))];
+  const out = { lo: new Float64Array(x.lo.length), hi: new Float64Array(x.lo.length) };
+  // Elements with equal bounds share what they reach.
+  const known = new Map<string, readonly [number, number]>();
+  for (let i = 0; i < x.lo.length; i++) {
+    const [least, most] = [(x.lo[i] as number) - first, (x.hi[i] as number) - first];
+    if (least < 0 || most >= length) {
+      const [from, to] = [first, first + length - 1];
+      throw outside(node, `element ${i} may be from ${x.lo[i]} to ${x.hi[i]}, outside its table of ${from} to ${to}`);
+    }
+    const start = tables === 1 ? 0 : (Math.floor(i / inner) % tables) * length;
+    const key = `${start + least} ${start + most}`;
+    const reached = known.get(key) ?? endsOf(table.subarray(start + least, start + most + 1));
+    known.set(key, reached);
+    [out.lo[i], out.hi[i]] = reached;
+  }
+  return { ...out, worst: reach({ lo: table, hi: table }) };
+}
+
+function endsOf(values: Float64Array): readonly [number, number] {
+  return [smallest(values), largest(values)];
+}
 
 function dense(node: DenseNode, x: Bounds): Bounds {
   const { weights, bias } = node;
@@ -204,8 +348,4 @@ function conv(node: ConvNode, x: Bounds, xShape: Shape): Bounds {
     }
   }
   return { lo, hi, worst: largest(absolute) };
-}
-
-function notYet(): never {
-  throw new Error("not built yet");
 }
