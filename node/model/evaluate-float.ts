@@ -1,6 +1,7 @@
 // Evaluates a float graph in float64: what calibration observes, and the check of the reader against onnxruntime on the
 // same file. Not the result that is proven; that is the integer graph's.
 import { sizeOf, splitFlat, stridesOf } from "../core/tensor.ts";
+import { matmul, normalize, softmax } from "./float-rows.ts";
 import { floatInputs } from "./graph.ts";
 import type { FloatConv, FloatDense, FloatGraph, FloatMaxPool, FloatNode } from "./graph.ts";
 
@@ -194,14 +195,19 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   mul: () => notYet(),
   div: () => notYet(),
   max: () => notYet(),
-  matmul: () => notYet(),
+  matmul: (node, at, shapeAt) => matmul(node, at(node.a), at(node.b), shapeAt(node.a)),
   compare: () => notYet(),
   select: () => notYet(),
-  take: () => notYet(),
-  onehot: () => notYet(),
+  take: ({ x, index }, at) => Float64Array.from(index, (i) => at(x)[i] as number),
+  onehot: ({ x, shape }, at) => {
+    const last = (shape.at(-1) as number) - 1;
+    const y = new Float64Array(sizeOf(shape));
+    at(x).forEach((v, i) => (y[i * (last + 1) + Math.min(Math.max(Math.floor(v + 0.5), 0), last)] = 1));
+    return y;
+  },
   step: () => notYet(),
-  softmax: () => notYet(),
-  normalize: () => notYet(),
+  softmax: (node, at) => softmax(node, at(node.x)),
+  normalize: (node, at) => normalize(node, at(node.x)),
   requantize: () => notYet(),
 };
 

@@ -159,11 +159,15 @@ export interface FloatStep extends Common {
   readonly index: Int32Array;
   readonly threshold: Float64Array;
 }
-/** Softmax over the last axis; `log` for its logarithm. */
+/**
+ * Softmax over the last axis; `log` for its logarithm. `mask`: full-size, 1 where an element counts, 0 where it is hidden
+ * and yields 0; each row has one that counts, and `log` has no mask.
+ */
 export interface FloatSoftmax extends Common {
   readonly op: "softmax";
   readonly x: FloatRef;
   readonly log: boolean;
+  readonly mask?: Uint8Array;
 }
 /** y = (x - mean) / sqrt(mean((x - mean)^2) + epsilon) over the last axis; without `centered`, the mean is taken for 0. */
 export interface FloatNormalize extends Common {
