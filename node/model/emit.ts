@@ -8,7 +8,7 @@ import { FLOAT_LIMIT, convAttributes, convInPieces } from "./emit-conv.ts";
 import type { Graph, NodeOf, Op, Ref, Rules } from "./ir.ts";
 import { inputsOf, nodeAt, readsOf } from "./ir.ts";
 import { castTo, onnxWriter } from "./onnx-writer.ts";
-import type { Attributes, OnnxWriter, Real } from "./onnx-writer.ts";
+import type { Attributes, Element, OnnxWriter, Real } from "./onnx-writer.ts";
 import { rangesOf, reach } from "./range.ts";
 import type { Bounds } from "./range.ts";
 import { COMPILER } from "./version.ts";
@@ -21,6 +21,9 @@ export interface Emitted {
 
 /** Opset 17 and IR version 8: old enough for every runtime in use, new enough for all that is written here. */
 const [OPSET, IR_VERSION] = [17, 8];
+
+/** Quotients and roots are floored in float32 below this, see roundedIn. */
+const QUOTIENT_FLOAT_LIMIT = 2 ** 20;
 
 interface Job {
   readonly graph: Graph;
@@ -91,6 +94,38 @@ function fitsFloat(job: Job, ref: Ref): boolean {
   return reach(job.bounds[ref] as Bounds) <= FLOAT_LIMIT;
 }
 
+/** float32 if it holds the node's own values; what it reads meets nothing else on the way. */
+function heldIn(job: Job, ref: Ref): Real {
+  return (job.bounds[ref] as Bounds).worst < FLOAT_LIMIT ? "float32" : "float64";
+}
+
+/**
+ * The type in which floor((a + 1/2) / b) and floor(sqrt(x + 1/2)) are floor(a / b) and floor(sqrt(x)), even where the
+ * runtime's quotient or root is one unit in the last place off. For integers a and b >= 1 the quotient lies at least
+ * 1/(2b) from any integer, and its last place is at most |a + 1/2| / b * 2^-52: below 2^50, half of that. The root of
+ * n^2 <= x < (n + 1)^2 lies more than 1/(4(n + 1)) from either, and its last place is below (n + 1) * 2^-52: no more than
+ * that where x < 2^50 (range.ts sees to it). In float32 the last place is 2^-23, and 2^20 leaves as much room or more.
+ */
+function roundedIn(job: Job, ref: Ref): Real {
+  return (job.bounds[ref] as Bounds).worst < QUOTIENT_FLOAT_LIMIT ? "float32" : "float64";
+}
+
+function typeOf(job: Job, ref: Ref): Real {
+  return (job.tensors[ref] as Emitted["tensors"][number]).type;
+}
+
+function nameOf(job: Job, ref: Ref): string {
+  return (job.tensors[ref] as Emitted["tensors"][number]).name;
+}
+
+/** Node `ref`'s tensor with one dimension, which Gather then picks elements of. */
+function flattened(job: Job, ref: Ref, type: Real, hint: string): string {
+  const x = as(job, ref, type);
+  if (nodeAt(job.graph, ref).shape.length === 1) return x;
+  const all = job.writer.constant(`${hint}.all`, "int64", [1], [-1]);
+  return job.writer.op("Reshape", [x, all], job.writer.fresh(`${hint}.flat`));
+}
+
 function inputType(node: NodeOf<"input">): Real {
   return typeRange(node.border.type).hi <= FLOAT_LIMIT ? "float32" : "float64";
 }
@@ -127,7 +162,7 @@ function withConstant(
   job: Job,
   opType: "Mul" | "Add",
   hint: string,
-  type: Real,
+  type: Element,
   shape: Shape,
   values: ArrayLike<number>,
 ): Step[] {
@@ -184,15 +219,17 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     return type;
   },
   rescale: (job, node, name, type, ref) => {
-    const { x, multiplier, shift, axis, lo, hi, shape } = node;
+    const { x, multiplier, shift, axis, lo, hi, shape, ties } = node;
     const along = alongAxis(shape.length, axis, multiplier.length);
     const factors = multiplier.map((m, k) => m * pow2(-(shift[k] as number)));
-    const halves = shift.map((s) => (s === 0 ? 0 : 0.5));
     const rounds = shift.some((s) => s > 0);
+    // The product has the bits of x * multiplier, which the type holds. (Where 2^-shift is too small for float32, it is 0
+    // or next to it, and rounds to 0 as it should.)
+    const halves = ties === "even" ? [0] : shift.map((s) => (s === 0 ? 0 : 0.5));
     const steps: Step[] = [
       ...withConstant(job, "Mul", `${name}.factor`, type, along, factors),
       ...withConstant(job, "Add", `${name}.half`, type, along, halves),
-      ...(rounds ? [{ opType: "Floor", more: [] }] : []),
+      ...(rounds ? [{ opType: ties === "even" ? "Round" : "Floor", more: [] }] : []),
       {
         opType: "Clip",
         more: [job.writer.constant(`${name}.lo`, type, [], [lo]), job.writer.constant(`${name}.hi`, type, [], [hi])],
@@ -244,18 +281,92 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     );
     return type;
   },
-  mul: () => notYet(),
-  matmul: () => notYet(),
-  div: () => notYet(),
-  sqrt: () => notYet(),
-  lookup: () => notYet(),
-  step: () => notYet(),
-  iszero: () => notYet(),
-  onehot: () => notYet(),
-  select: () => notYet(),
-  take: () => notYet(),
+  mul: (job, { a, b }, name, type) => {
+    job.writer.op("Mul", [as(job, a, type), as(job, b, type)], name);
+    return type;
+  },
+  matmul: (job, { a, b }, name, type) => {
+    job.writer.op("MatMul", [as(job, a, type), as(job, b, type)], name);
+    return type;
+  },
+  div: (job, { a, b }, name, _, ref) => {
+    const type = roundedIn(job, ref);
+    const half = withConstant(job, "Add", `${name}.half`, type, [], [0.5]);
+    chain(job, as(job, a, type), name, [
+      ...half,
+      { opType: "Div", more: [as(job, b, type)] },
+      { opType: "Floor", more: [] },
+    ]);
+    return type;
+  },
+  sqrt: (job, { x }, name, _, ref) => {
+    const type = roundedIn(job, ref);
+    const half = withConstant(job, "Add", `${name}.half`, type, [], [0.5]);
+    chain(job, as(job, x, type), name, [...half, { opType: "Sqrt", more: [] }, { opType: "Floor", more: [] }]);
+    return type;
+  },
+  lookup: (job, { x, axis, first, length, table, shape }, name, _, ref) => {
+    const type = heldIn(job, ref);
+    const starts = Array.from({ length: table.length / length }, (_, k) => k * length - first);
+    const entries = job.writer.constant(`${name}.table`, type, [table.length], table);
+    const index = job.writer.op("Cast", [nameOf(job, x)], job.writer.fresh(`${name}.index`), castTo("int64"));
+    const [step] = withConstant(
+      job,
+      "Add",
+      `${name}.starts`,
+      "int64",
+      alongAxis(shape.length, axis, starts.length),
+      starts,
+    );
+    const at =
+      step === undefined ? index : job.writer.op("Add", [index, ...step.more], job.writer.fresh(`${name}.add`));
+    job.writer.op("Gather", [entries, at], name, { axis: 0 });
+    return type;
+  },
+  step: (job, { x, index, threshold, shape }, name) => {
+    // Compared in a type that holds both sides.
+    const type = threshold.every((level) => Math.fround(level) === level) ? typeOf(job, x) : "float64";
+    const flat = flattened(job, x, type, name);
+    const places = job.writer.constant(`${name}.places`, "int64", shape, index);
+    const [level, ...others] = new Set(threshold);
+    const levels =
+      others.length === 0
+        ? job.writer.constant(`${name}.threshold`, type, [], [level as number])
+        : job.writer.constant(`${name}.threshold`, type, shape, threshold);
+    chain(job, flat, name, [
+      { opType: "Gather", more: [places], attributes: { axis: 0 } },
+      { opType: "GreaterOrEqual", more: [levels] },
+      { opType: "Cast", more: [], attributes: castTo("float32") },
+    ]);
+    return "float32";
+  },
+  iszero: (job, { x }, name) => {
+    chain(job, nameOf(job, x), name, [
+      { opType: "Equal", more: [job.writer.constant(`${name}.zero`, typeOf(job, x), [], [0])] },
+      { opType: "Cast", more: [], attributes: castTo("float32") },
+    ]);
+    return "float32";
+  },
+  onehot: (job, { x, shape }, name) => {
+    const count = shape[shape.length - 1] as number;
+    const indices = Array.from({ length: count }, (_, k) => k);
+    const column = shape.with(-1, 1);
+    chain(job, nameOf(job, x), name, [
+      { opType: "Reshape", more: [job.writer.constant(`${name}.shape`, "int64", [shape.length], column)] },
+      { opType: "Equal", more: [job.writer.constant(`${name}.indices`, typeOf(job, x), [count], indices)] },
+      { opType: "Cast", more: [], attributes: castTo("float32") },
+    ]);
+    return "float32";
+  },
+  select: (job, { c, a, b }, name, _, ref) => {
+    const type = heldIn(job, ref);
+    const condition = job.writer.op("Cast", [nameOf(job, c)], job.writer.fresh(`${name}.condition`), castTo("bool"));
+    job.writer.op("Where", [condition, as(job, a, type), as(job, b, type)], name);
+    return type;
+  },
+  take: (job, { x, index, shape }, name, type) => {
+    const places = job.writer.constant(`${name}.places`, "int64", shape, index);
+    job.writer.op("Gather", [flattened(job, x, type, name), places], name, { axis: 0 });
+    return type;
+  },
 };
-
-function notYet(): never {
-  throw new Error("not built yet");
-}

@@ -109,7 +109,7 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     return first(xs).map((value, i) => value * (b[i] as number) + 0);
   },
   matmul: (node, xs, shapes) => matmul(node, xs, shapes),
-  // Exact below 2^53: emit.ts says why the rounded quotient never crosses an integer.
+  // A rounded quotient of integers below 2^53, or root of one below 2^52, never crosses an integer.
   div: (_, xs) => {
     const b = xs[1] as Float64Array;
     return first(xs).map((value, i) => Math.floor(value / (b[i] as number)));

@@ -1,5 +1,6 @@
 // A small writer of ONNX files on the committed onnx.proto: names, constants, attributes, casts. Knows the format, not the
 // integer graph; what it writes is the same bytes for the same calls.
+import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ModelSchema } from "./onnx/gen/onnx_pb.ts";
@@ -7,14 +8,15 @@ import type { AttributeSchema, NodeSchema, TensorSchema, ValueInfoSchema } from 
 import type { Shape } from "../core/tensor.ts";
 
 /** The element types that the emitted files use, by their number in the standard. */
-export const ELEMENT = { float32: 1, int64: 7, float64: 11 } as const;
-export type Element = keyof typeof ELEMENT;
+export const ELEMENT = { float32: 1, int64: 7, bool: 9, float64: 11 } as const;
+/** What constants are made of. */
+export type Element = Exclude<keyof typeof ELEMENT, "bool">;
 export type Real = "float32" | "float64";
 
 export interface OnnxWriter {
   /** A name that nothing has yet: `hint`, or `hint` with a number. */
   fresh(hint: string): string;
-  /** Adds an initializer; returns its name. */
+  /** Adds an initializer, or finds the one of the same type, shape and bytes; returns its name. */
   constant(hint: string, type: Element, shape: Shape, values: ArrayLike<number>): string;
   /** Adds a node with one output; returns the output's name. */
   op(opType: string, inputs: readonly string[], output: string, attributes?: Attributes): string;
@@ -39,7 +41,7 @@ export interface TensorInfo {
 export type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
 /** Attributes of a Cast. */
-export function castTo(type: Real): Attributes {
+export function castTo(type: keyof typeof ELEMENT): Attributes {
   return { to: ELEMENT[type] };
 }
 
@@ -50,6 +52,7 @@ export function onnxWriter(reserved: readonly string[]): OnnxWriter {
   const taken = new Set(reserved);
   const nodes: MessageInitShape<typeof NodeSchema>[] = [];
   const constants: MessageInitShape<typeof TensorSchema>[] = [];
+  const written = new Map<string, string>();
 
   const fresh = (hint: string): string => {
     let name = hint;
@@ -61,13 +64,13 @@ export function onnxWriter(reserved: readonly string[]): OnnxWriter {
   return {
     fresh,
     constant: (hint, type, shape, values) => {
+      const rawData = littleEndian(type, values);
+      const key = `${type} ${shape.join("x")} ${createHash("sha256").update(rawData).digest("hex")}`;
+      const same = written.get(key);
+      if (same !== undefined) return same;
       const name = fresh(hint);
-      constants.push({
-        name,
-        dataType: ELEMENT[type],
-        dims: shape.map(BigInt),
-        rawData: littleEndian(type, values),
-      });
+      written.set(key, name);
+      constants.push({ name, dataType: ELEMENT[type], dims: shape.map(BigInt), rawData });
       return name;
     },
     op: (opType, inputs, output, attributes = {}) => {

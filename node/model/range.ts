@@ -19,8 +19,8 @@ export interface Bounds {
 /** Integers up to here are exact in float64. */
 export const DOUBLE_LIMIT = 2 ** 53;
 
-/** Below it the correctly rounded square root never reaches the next integer, see emit.ts. */
-const SQRT_LIMIT = 2 ** 52;
+/** Below it floored quotients and square roots are exact in float64 with room to spare, see emit.ts. */
+const QUOTIENT_LIMIT = 2 ** 50;
 
 type Rule<K extends Op> = (node: NodeOf<K>, xs: readonly Bounds[], shapes: readonly Shape[]) => Bounds;
 
@@ -159,12 +159,14 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
       out.lo[i] = Math.min(...corners);
       out.hi[i] = Math.max(...corners);
     }
-    return { ...out, worst: reach(x) + reach(y) };
+    const worst = reach(x) + reach(y);
+    if (worst >= QUOTIENT_LIMIT) throw outside(node, `what it reads may add up to ${worst}, above 2^50`);
+    return { ...out, worst };
   },
   sqrt: (node, xs, shapes) => {
     const x = xs[0] as Bounds;
     if (smallest(x.lo) < 0) throw outside(node, `it may read ${smallest(x.lo)}, below 0`);
-    if (largest(x.hi) >= SQRT_LIMIT) throw outside(node, `it may read ${largest(x.hi)}, above 2^52`);
+    if (largest(x.hi) >= QUOTIENT_LIMIT) throw outside(node, `it may read ${largest(x.hi)}, above 2^50`);
     return { ...monotone(node, xs, shapes), worst: reach(x) };
   },
   lookup,
