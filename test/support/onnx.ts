@@ -93,10 +93,13 @@ export interface ModelSpec {
   readonly opset?: number;
   /** Element type of the output "y" (its shape is left open). */
   readonly outputType?: Elem;
+  /** More inputs beside "x", and more outputs beside "y". */
+  readonly moreInputs?: readonly { readonly name: string; readonly dims: readonly Dim[]; readonly type?: Elem }[];
+  readonly moreOutputs?: readonly { readonly name: string; readonly type?: Elem }[];
   readonly change?: (model: ModelInit) => ModelInit;
 }
 
-/** A model from "x" to "y". */
+/** A model from "x" (and more) to "y" (and more). */
 export function modelOf(spec: ModelSpec): ModelInit {
   const { dims, type = "float32" } = spec.input ?? { dims: [1, 4] };
   const model = {
@@ -107,8 +110,14 @@ export function modelOf(spec: ModelSpec): ModelInit {
       name: "g",
       node: [...spec.nodes],
       initializer: [...(spec.initializers ?? [])],
-      input: [valueInfo("x", dims, type)],
-      output: [valueInfo("y", undefined, spec.outputType)],
+      input: [
+        valueInfo("x", dims, type),
+        ...(spec.moreInputs ?? []).map((input) => valueInfo(input.name, input.dims, input.type)),
+      ],
+      output: [
+        valueInfo("y", undefined, spec.outputType),
+        ...(spec.moreOutputs ?? []).map((output) => valueInfo(output.name, undefined, output.type)),
+      ],
     },
   } as ModelInit;
   return spec.change?.(model) ?? model;
@@ -121,19 +130,37 @@ export function bytesOf(spec: ModelSpec): Uint8Array {
 /** What onnxruntime computes with its optimizer off: the first output. */
 export async function runOnnx(
   model: Uint8Array | string,
-  input: ArrayLike<number>,
+  data: ArrayLike<number>,
   dims: readonly number[],
   type: Elem = "float32",
-): Promise<{ readonly shape: readonly number[]; readonly data: number[] }> {
+): Promise<Result> {
+  const [first] = await runAll(model, [{ data, dims, type }]);
+  return first as Result;
+}
+
+interface Result {
+  readonly shape: readonly number[];
+  readonly data: number[];
+}
+
+/** What onnxruntime computes with its optimizer off: every output, in the file's order, for the inputs in theirs. */
+export async function runAll(
+  model: Uint8Array | string,
+  feeds: readonly { readonly data: ArrayLike<number>; readonly dims: readonly number[]; readonly type?: Elem }[],
+): Promise<readonly Result[]> {
   const options = { graphOptimizationLevel: "disabled", intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
   const session = await (typeof model === "string"
     ? ort.InferenceSession.create(model, options)
     : ort.InferenceSession.create(model, options));
   try {
-    const feed = new ort.Tensor(type, typed(input, type) as never, [...dims]);
-    const results = await session.run({ [session.inputNames[0] as string]: feed });
-    const result = results[session.outputNames[0] as string] as ort.Tensor;
-    return { shape: result.dims, data: Array.from(result.data as ArrayLike<number>, Number) };
+    const named = feeds.map(({ data, dims, type = "float32" }, i) => {
+      return [session.inputNames[i] as string, new ort.Tensor(type, typed(data, type) as never, [...dims])] as const;
+    });
+    const results = await session.run(Object.fromEntries(named));
+    return session.outputNames.map((name) => {
+      const { dims, data } = results[name] as ort.Tensor;
+      return { shape: dims, data: Array.from(data as ArrayLike<number>, Number) };
+    });
   } finally {
     await session.release();
   }
