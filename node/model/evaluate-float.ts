@@ -2,6 +2,7 @@
 // same file. Not the result that is proven; that is the integer graph's.
 import { sizeOf, splitFlat, stridesOf } from "../core/tensor.ts";
 import { matmul, normalize, softmax } from "./float-rows.ts";
+import { functionOf } from "./functions.ts";
 import { floatInputs } from "./graph.ts";
 import type { FloatConv, FloatDense, FloatGraph, FloatMaxPool, FloatNode } from "./graph.ts";
 
@@ -125,6 +126,15 @@ function place(
   }
 }
 
+function both(
+  { a, b }: { readonly a: number; readonly b: number },
+  at: Inputs,
+  apply: (a: number, b: number) => number,
+): Float64Array {
+  const right = at(b);
+  return at(a).map((value, i) => apply(value, right[i] as number));
+}
+
 /** What each op computes, given its inputs. */
 const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   input: () => new Float64Array(),
@@ -191,13 +201,13 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
     }
     return y;
   },
-  unary: () => notYet(),
-  mul: () => notYet(),
-  div: () => notYet(),
-  max: () => notYet(),
+  unary: ({ x, fn }, at) => at(x).map(functionOf(fn)),
+  mul: (node, at) => both(node, at, (a, b) => a * b),
+  div: (node, at) => both(node, at, (a, b) => a / b),
+  max: (node, at) => both(node, at, (a, b) => Math.max(a, b)),
   matmul: (node, at, shapeAt) => matmul(node, at(node.a), at(node.b), shapeAt(node.a)),
-  compare: () => notYet(),
-  select: () => notYet(),
+  compare: ({ x, relation }, at) => at(x).map(functionOf([relation, "x"])),
+  select: ({ c, a, b }, at) => at(c).map((chosen, i) => (chosen !== 0 ? at(a) : at(b))[i] as number),
   take: ({ x, index }, at) => Float64Array.from(index, (i) => at(x)[i] as number),
   onehot: ({ x, shape }, at) => {
     const last = (shape.at(-1) as number) - 1;
