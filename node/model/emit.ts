@@ -268,6 +268,10 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     return type;
   },
   pad: (job, { x, pads, value }, name, type) => {
+    if (pads.every((pad) => pad === 0)) {
+      chain(job, as(job, x, type), name, []); // onnxruntime pads no scalar, not even by nothing
+      return type;
+    }
     const begins = job.writer.constant(`${name}.pads`, "int64", [pads.length], pads);
     job.writer.op("Pad", [as(job, x, type), begins, job.writer.constant(`${name}.value`, type, [], [value])], name);
     return type;

@@ -5,6 +5,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { NodeError } from "../../../node/core/errors.ts";
+import { joinFlat } from "../../../node/core/tensor.ts";
+import type { BorderTensor, IntType, Shape } from "../../../node/core/tensor.ts";
 import { emit, emitOnnx } from "../../../node/model/emit.ts";
 import { evaluate } from "../../../node/model/evaluate.ts";
 import type { ConvNode, Graph, Node, Op } from "../../../node/model/ir.ts";
@@ -58,12 +60,47 @@ function wideConv(overrides: Partial<ConvNode> = {}): Graph {
     strides: [1, 1], pads: [1, 1, 1, 1], dilations: [1, 1], group: 1, ...overrides,
   }; // prettier-ignore
   const pool: Node = { op: "maxpool", name: "pool", x: 1, shape: [1, 6, 3, 3], kernel: [2, 2], strides: [2, 2], pads: [0, 0, 0, 0], dilations: [1, 1] }; // prettier-ignore
-  const rescale: Node = { op: "rescale", name: "small", x: 2, shape: pool.shape, axis: 1, multiplier: [1, 3, 1, 5, 1, 1], shift: [20, 21, 20, 23, 0, 24], lo: -128, hi: 127 }; // prettier-ignore
+  const rescale: Node = { op: "rescale", name: "small", x: 2, shape: pool.shape, axis: 1, multiplier: [1, 3, 1, 5, 1, 1], shift: [20, 21, 20, 23, 0, 24], lo: -128, hi: 127, ties: "up" }; // prettier-ignore
   return {
     nodes: [{ op: "input", name: "x", shape, border }, conv, pool, rescale],
-    input: 0,
-    output: { ref: 3, border: { name: "y", shape: pool.shape, type: { bits: 8, signed: true }, exponent: 0 } },
+    outputs: [{ ref: 3, border: { name: "y", shape: pool.shape, type: { bits: 8, signed: true }, exponent: 0 } }],
   };
+}
+
+function borderOf(name: string, shape: Shape, type: IntType = { bits: 32, signed: true }): BorderTensor {
+  return { name, shape, type, exponent: 0 };
+}
+
+function inputOf(name: string, shape: Shape, type?: IntType): Node {
+  return { op: "input", name, shape, border: borderOf(name, shape, type) };
+}
+
+function clamp(x: number, shape: Shape, [lo, hi]: readonly [number, number]): Node {
+  return { op: "rescale", name: `clamp${x}`, x, shape, axis: 0, multiplier: [1], shift: [0], lo, hi, ties: "up" };
+}
+
+/** The last node is the output. */
+function graphOf(nodes: readonly Node[]): Graph {
+  return { nodes, outputs: [{ ref: nodes.length - 1, border: borderOf("y", nodes.at(-1)!.shape) }] };
+}
+
+function typesOf(graph: Graph): string[] {
+  return emit(graph).tensors.map(({ type }) => type);
+}
+
+function opTypesOf(graph: Graph): string[] {
+  return fromBinary(ModelSchema, emitOnnx(graph)).graph!.node.map(({ opType }) => opType);
+}
+
+/** floor((q * b + r) / b) of three inputs, each within its bounds. */
+function quotients(shape: Shape, { q, b, r }: Readonly<Record<"q" | "b" | "r", readonly [number, number]>>): Graph {
+  return graphOf([
+    ...["q", "b", "r"].map((name) => inputOf(name, shape)),
+    ...[q, b, r].map((bounds, x) => clamp(x, shape, bounds)),
+    { op: "mul", name: "product", a: 3, b: 4, shape },
+    { op: "sum", name: "near", xs: [6, 5], factors: [1, 1], shape },
+    { op: "div", name: "quotient", a: 7, b: 4, shape },
+  ]);
 }
 
 describe("the quantized ONNX file", () => {
@@ -74,28 +111,28 @@ describe("the quantized ONNX file", () => {
       const seen = new Map<Op, number>();
       const types = new Set<string>();
       const kinds: readonly GraphOptions[] = [
+        {},
         { type: { bits: 8, signed: false } },
         { type: { bits: 8, signed: true } },
         { type: { bits: 16, signed: true } },
         { type: { bits: 8, signed: false }, bias: 2 ** 26 },
         { type: { bits: 8, signed: true }, weight: 3, bias: 7 },
       ];
-      for (let k = 0; k < 150; k++) {
+      for (let k = 0; k < 400; k++) {
         const graph = randomGraph(random, { ...kinds[k % kinds.length]!, steps: integer(random, 2, 8) });
         for (const node of graph.nodes) seen.set(node.op, (seen.get(node.op) ?? 0) + 1);
         for (const { type } of emit(graph).tensors) types.add(type);
         await expectAgreement(graph, inputsFor(graph, 4), { optimization });
       }
-      expect(seen.size, "ops met").to.equal(13);
-      expect([...seen.values()].every((count) => count >= 20)).to.equal(true);
+      expect(seen.size, "ops met").to.equal(23);
+      expect(Math.min(...seen.values()), JSON.stringify([...seen])).to.be.at.least(20);
       expect([...types]).to.have.members(["float32", "float64"]);
     });
   }
 
   it("computes a convolution beyond 2^24 in float32 pieces that meet in float64", async () => {
     const graph = wideConv();
-    const ops = fromBinary(ModelSchema, emitOnnx(graph)).graph!.node.map((node) => node.opType);
-    expect(ops.filter((op) => op === "Conv")).to.have.length.above(1);
+    expect(opTypesOf(graph).filter((op) => op === "Conv")).to.have.length.above(1);
     for (const threads of [1, 2]) {
       for (const optimization of ["disabled", "all"] as const) {
         await expectAgreement(graph, inputsFor(graph, 40), { threads, optimization });
@@ -130,7 +167,7 @@ describe("the quantized ONNX file", () => {
     const graph = {
       ...wide,
       nodes: [{ ...input, border }, ...wide.nodes.slice(1, 3)],
-      output: { ...wide.output, ref: 2 },
+      outputs: [{ ...wide.outputs[0]!, ref: 2 }],
     };
     expect(() => emitOnnx(graph)).to.throw(NodeError, "2^53");
   });
@@ -141,8 +178,7 @@ describe("the quantized ONNX file", () => {
         { op: "input", name: "x", shape: [1, 2], border: { name: "x", shape: [1, 2], type: { bits: 8, signed: false }, exponent: 0 } },
         { op: "dense", name: "d", x: 0, shape: [1, 1], weights: Int32Array.of(1, -1), bias: Float64Array.of(bias) },
       ],
-      input: 0,
-      output: { ref: 1, border: { name: "y", shape: [1, 1], type: { bits: 32, signed: true }, exponent: 0 } },
+      outputs: [{ ref: 1, border: { name: "y", shape: [1, 1], type: { bits: 32, signed: true }, exponent: 0 } }],
     }); // prettier-ignore
     const limit = 2 ** 24 - 2 * 255;
     expect(rangesOf(graph(limit - 1))[1]!.worst).to.equal(2 ** 24 - 1);
@@ -169,13 +205,139 @@ describe("the quantized ONNX file", () => {
           shift: [3],
           lo: -(2 ** 31),
           hi: 2 ** 31 - 1,
+          ties: "up",
         },
       ],
-      input: 0,
-      output: { ref: 2, border: { ...border, name: "y" } },
+      outputs: [{ ref: 2, border: { ...border, name: "y" } }],
     };
     expect(emit(graph).tensors.map(({ type }) => type)).to.deep.equal(["float64", "float64", "float64"]);
     await expectAgreement(graph, inputsFor(graph, 50));
+  });
+
+  it("floors quotients in float32 right for every quotient and divisor, and next to each multiple", async function () {
+    this.timeout(60_000);
+    const values = { q: [-512, 511], b: [1, 1024], r: [-1, 1] } as const;
+    const size = 2 ** 18;
+    const graph = quotients([size], values);
+    expect(typesOf(graph).at(-1)).to.equal("float32");
+    // The half keeps a runtime right whose division is one unit in the last place off.
+    expect(opTypesOf(graph).slice(-3)).to.deep.equal(["Add", "Div", "Floor"]);
+    const inputs: Float64Array[] = [];
+    for (let from = 0; from < 1024 * 1024; from += size) {
+      for (const r of [-1, 0, 1]) {
+        const q = Float64Array.from({ length: size }, (_, i) => ((from + i) >> 10) - 512);
+        const b = q.map((_, i) => ((from + i) & 1023) + 1);
+        inputs.push(joinFlat([q, b, q.map(() => r)]));
+      }
+    }
+    await expectAgreement(graph, inputs);
+  });
+
+  it(`floors quotients in float64 right next to multiples of up to 2^48 (seed ${SEED})`, async () => {
+    const values = { q: [-(2 ** 24), 2 ** 24], b: [1, 2 ** 24], r: [-1, 1] } as const;
+    const graph = quotients([2 ** 16], values);
+    expect(typesOf(graph).at(-1)).to.equal("float64");
+    const random = mulberry32(SEED);
+    const wide = (lo: number): Float64Array =>
+      Float64Array.from({ length: 2 ** 16 }, (_, i) =>
+        i % 3 === 0 ? 2 ** 24 - (i >> 8) : integer(random, lo, 2 ** 24),
+      );
+    const [q, b] = [wide(-(2 ** 24)), wide(1)];
+    for (const r of [-1, 0, 1]) {
+      const input = joinFlat([q, b, q.map(() => r)]);
+      await expectAgreement(graph, [input]);
+      const off = evaluate(graph, input)
+        .at(-1)!
+        .findIndex((value, i) => {
+          const exact = BigInt(q[i]!) * BigInt(b[i]!) + BigInt(r);
+          return BigInt(value) !== exact / BigInt(b[i]!) - (exact < 0n && exact % BigInt(b[i]!) !== 0n ? 1n : 0n);
+        });
+      expect(off).to.equal(-1);
+    }
+  });
+
+  it("floors square roots in float32 right at every integer, and in float64 next to squares up to 2^50", async function () {
+    this.timeout(60_000);
+    const shape = [2 ** 20];
+    const small = graphOf([
+      inputOf("x", shape),
+      clamp(0, shape, [0, 2 ** 20 - 1]),
+      { op: "sqrt", name: "root", x: 1, shape },
+    ]);
+    expect(typesOf(small).at(-1)).to.equal("float32");
+    await expectAgreement(small, [Float64Array.from({ length: 2 ** 20 }, (_, i) => i)]);
+    const most = 2 ** 25 - 1;
+    const few = [2 ** 16];
+    const wide = graphOf([
+      inputOf("n", few),
+      inputOf("r", few),
+      clamp(0, few, [0, most]),
+      clamp(1, few, [-1, 1]),
+      { op: "mul", name: "square", a: 2, b: 2, shape: few },
+      { op: "sum", name: "near", xs: [4, 3], factors: [1, 1], shape: few },
+      clamp(5, few, [0, most ** 2 + 1]),
+      { op: "sqrt", name: "root", x: 6, shape: few },
+    ]);
+    expect(typesOf(wide).at(-1)).to.equal("float64");
+    expect(opTypesOf(wide).slice(-3)).to.deep.equal(["Add", "Sqrt", "Floor"]);
+    const n = Float64Array.from({ length: 2 ** 16 }, (_, i) => most - (i < 2 ** 15 ? i : 512 * (i - 2 ** 15)));
+    for (const r of [-1, 0, 1]) {
+      const input = joinFlat([n, n.map(() => r)]);
+      expect(evaluate(wide, input).at(-1)).to.deep.equal(r < 0 ? n.map((v) => v - 1) : n);
+      await expectAgreement(wide, [input]);
+    }
+  });
+
+  it("gives a tensor that is two outputs, and an input that is one, a name for each", async () => {
+    const shape = [2, 3];
+    const graph: Graph = {
+      nodes: [inputOf("x", shape), inputOf("z", [], { bits: 8, signed: false }), clamp(0, shape, [0, 9])],
+      outputs: [2, 0, 2, 1].map((ref, k) => ({ ref, border: { ...borderOf(`y${k}`, ref === 1 ? [] : shape) } })),
+    };
+    const bytes = emitOnnx(graph);
+    const session = await InferenceSession.create(bytes);
+    expect([session.inputNames, session.outputNames]).to.deep.equal([
+      ["x", "z"],
+      ["y0", "y1", "y2", "y3"],
+    ]);
+    const x = [-5, 3, 11, 0, 9, 10];
+    const yielded = await session.run({
+      x: new Tensor("float64", Float64Array.from(x), shape),
+      z: new Tensor("float32", Float32Array.of(200), []),
+    });
+    const clamped = [0, 3, 9, 0, 9, 9];
+    for (const [k, expected] of [clamped, x, clamped, [200]].entries()) {
+      expect([...(yielded[`y${k}`]!.data as Float64Array)], `y${k}`).to.deep.equal(expected);
+      expect(yielded[`y${k}`]!.dims).to.deep.equal(k === 3 ? [] : shape);
+    }
+    await session.release();
+    const metadata = fromBinary(ModelSchema, bytes).metadataProps.map(({ key }) => key);
+    expect(metadata).to.deep.equal([
+      "glassbox.input", "glassbox.input.1", "glassbox.output", "glassbox.output.1", "glassbox.output.2", "glassbox.output.3",
+    ]); // prettier-ignore
+  });
+
+  it("holds constants of one type, shape and content once", () => {
+    const shape = [1, 4];
+    const table = Float64Array.from({ length: 256 }, (_, i) => (i * 7) % 256);
+    const lookup = (x: number, name: string): Node => ({
+      op: "lookup",
+      name,
+      x,
+      axis: 0,
+      first: -128,
+      length: 256,
+      table,
+      shape,
+    });
+    const graph = graphOf([
+      inputOf("x", shape, { bits: 8, signed: true }),
+      lookup(0, "one"),
+      clamp(1, shape, [-128, 127]),
+      lookup(2, "two"),
+    ]);
+    const names = fromBinary(ModelSchema, emitOnnx(graph)).graph!.initializer.map(({ name }) => name);
+    expect(names).to.deep.equal(["one.table", "one.starts", "clamp1.lo", "clamp1.hi"]);
   });
 
   it("is the same bytes for the same graph, with its own names at the border", () => {

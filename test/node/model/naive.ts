@@ -72,11 +72,14 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     return xs[0]!(index) * BigInt(factor[factor.length === 1 ? 0 : at]!) + BigInt(bias[bias.length === 1 ? 0 : at]!);
   },
   sum: ({ factors }, index, xs) => xs.reduce((sum, x, i) => sum + BigInt(factors[i]!) * x(index), 0n),
-  rescale: ({ multiplier, shift, axis, lo, hi }, index, xs) => {
+  rescale: ({ multiplier, shift, axis, lo, hi, ties }, index, xs) => {
     const c = multiplier.length === 1 ? 0 : index[axis]!;
-    const s = BigInt(shift[c]!);
-    const half = s === 0n ? 0n : 1n << (s - 1n);
-    return clamp(floorDiv(xs[0]!(index) * BigInt(multiplier[c]!) + half, 1n << s), lo, hi);
+    const product = xs[0]!(index) * BigInt(multiplier[c]!);
+    const unit = 1n << BigInt(shift[c]!);
+    const below = floorDiv(product, unit);
+    const twice = 2n * (product - below * unit);
+    const up = twice > unit || (twice === unit && (ties === "up" || below % 2n !== 0n));
+    return clamp(up ? below + 1n : below, lo, hi);
   },
   max: (_, index, xs) => xs.map((x) => x(index)).reduce((a, b) => (a > b ? a : b)),
   maxpool: (node, index, xs, shapes) => {
@@ -109,13 +112,41 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     }
     throw new RangeError("beyond the parts");
   },
+  mul: (_, index, xs) => xs[0]!(index) * xs[1]!(index),
+  matmul: (_, index, xs, shapes) => {
+    const [lead, i, j] = [index.slice(0, -2), index.at(-2)!, index.at(-1)!];
+    return Array.from(
+      { length: shapes[0]!.at(-1)! },
+      (_, k) => xs[0]!([...lead, i, k]) * xs[1]!([...lead, k, j]),
+    ).reduce((sum, product) => sum + product, 0n);
+  },
+  div: (_, index, xs) => floorDiv(xs[0]!(index), xs[1]!(index)),
+  sqrt: (_, index, xs) => {
+    let root = 0n;
+    for (let bit = 1n << 30n; bit > 0n; bit >>= 1n) if ((root + bit) ** 2n <= xs[0]!(index)) root += bit;
+    return root;
+  },
+  lookup: ({ axis, first, length, table }, index, xs) => {
+    const start = table.length === length ? 0 : index[axis]! * length;
+    return BigInt(table[start + Number(xs[0]!(index)) - first]!);
+  },
+  step: ({ index: places, threshold, shape }, index, xs, shapes) => {
+    const at = flat(shape, index);
+    return xs[0]!(indexOf(shapes[0]!, places[at]!)) >= BigInt(threshold[at]!) ? 1n : 0n;
+  },
+  iszero: (_, index, xs) => (xs[0]!(index) === 0n ? 1n : 0n),
+  onehot: (_, index, xs) => (xs[0]!(index.slice(0, -1)) === BigInt(index.at(-1)!) ? 1n : 0n),
+  select: (_, index, xs) => (xs[0]!(index) === 1n ? xs[1]!(index) : xs[2]!(index)),
+  take: ({ index: places, shape }, index, xs, shapes) => xs[0]!(indexOf(shapes[0]!, places[flat(shape, index)]!)),
 };
 
-/** Every node's tensor, by the definitions. */
+/** Every node's tensor, by the definitions, from the inputs' elements, one input after the other. */
 export function naive(graph: Graph, input: Float64Array): bigint[][] {
   const tensors: bigint[][] = [];
+  let at = 0;
   for (const node of graph.nodes) {
-    const reads = node.op === "input" ? [Array.from(input, BigInt)] : readsOf(node).map((ref) => tensors[ref]!);
+    const own = node.op === "input" ? [Array.from(input.subarray(at, (at += sizeOf(node.shape))), BigInt)] : undefined;
+    const reads = own ?? readsOf(node).map((ref) => tensors[ref]!);
     const shapes = node.op === "input" ? [node.shape] : readsOf(node).map((ref) => graph.nodes[ref]!.shape);
     const xs = reads.map(
       (tensor, k): Read =>
