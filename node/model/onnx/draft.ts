@@ -121,22 +121,18 @@ export function spread(draft: Draft, constant: Constant, shape: Shape): Float64A
   );
 }
 
-/** A tensor repeated to `shape`: copies side by side cost nothing in a circuit. */
+/** A tensor repeated to `shape`: reading an element twice costs nothing in a circuit. */
 export function spreadTensor(draft: Draft, name: string, value: Activation, shape: Shape): Activation {
-  needSpread(value.shape, shape);
-  const lifted = [...new Array<number>(shape.length - value.shape.length).fill(1), ...value.shape];
-  let result = reshape(draft, name, value, lifted);
-  shape.forEach((dim, axis) => {
-    if (result.shape[axis] === dim) return;
-    const wide = result.shape.with(axis, dim);
-    draft.budget(dim, "the list of repeated tensors");
-    const xs = new Array<FloatRef>(dim).fill(result.ref);
-    result = { ...result, ref: emit(draft, { op: "concat", xs, axis, shape: wide, name }), shape: wide };
-  });
-  return result;
+  if (sizeOf(value.shape) === sizeOf(shape)) {
+    needSpread(value.shape, shape);
+    return reshape(draft, name, value, shape);
+  }
+  const places = Float64Array.from({ length: sizeOf(value.shape) }, (_, i) => i);
+  const index = Int32Array.from(spread(draft, { kind: "constant", type: "int64", shape: value.shape, data: places }, shape)); // prettier-ignore
+  return { ...value, ref: emit(draft, { op: "take", x: value.ref, index, shape, name }), shape };
 }
 
-function uniform(data: Float64Array): boolean {
+export function uniform(data: Float64Array): boolean {
   return data.every((value) => value === data[0]);
 }
 

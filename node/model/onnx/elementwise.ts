@@ -1,9 +1,11 @@
-// Element-by-element ops: arithmetic with constants (folded when both sides are), sums of tensors, and the activation
-// functions that have a circuit.
-import { type Constant, integerRange } from "./constant.ts";
-import { type Activation, affine, broadcastShape, spread, spreadTensor, tensorOf, type Value } from "./draft.ts";
+// Arithmetic element by element: of constants (folded), of a tensor with constants (affine maps), and of tensors with each
+// other, broadcast as numpy does. Functions of one tensor are in activations.ts, truth values in logic.ts.
+import { pow } from "../functions.ts";
+import { areConstant, clip, floatAt, foldConstants, linear, numberAt, pairOf, sumOf, unary, uniformOf } from "./apply.ts"; // prettier-ignore
+import { type Constant, isFloat } from "./constant.ts";
+import { type Activation, affine, type Value } from "./draft.ts";
 import { malformed, unsupported } from "./problems.ts";
-import { activationAt, floatOf, needFloat, needSameType, type OpRule, scalarAt, type Site, valueAt } from "./site.ts";
+import { needSameType, type OpRule, scalarAt, type Site } from "./site.ts";
 
 type Arithmetic = "Add" | "Sub" | "Mul" | "Div";
 
@@ -13,32 +15,6 @@ const APPLY: Readonly<Record<Arithmetic, (a: number, b: number) => number>> = {
   Mul: (a, b) => a * b,
   Div: (a, b) => a / b,
 };
-
-/** Rounds as the type does. Integers beyond its range or 2^53 are refused rather than wrapped. */
-function stored(value: number, type: Constant["type"]): number {
-  if (type === "float64") return value;
-  if (type === "float32") return Math.fround(value);
-  const range = integerRange(type);
-  if (range === undefined) return unsupported(`it computes on ${type} constants`, "Keep constants in float32.");
-  const whole = Math.trunc(value) + 0;
-  if (!Number.isSafeInteger(whole) || whole < range[0] || whole > range[1]) {
-    return unsupported(`its result ${value} on constants does not fit ${type}`);
-  }
-  return whole;
-}
-
-function foldConstants(site: Site, op: Arithmetic, a: Constant, b: Constant): Constant {
-  const shape = broadcastShape(a.shape, b.shape);
-  const [left, right] = [spread(site.draft, a, shape), spread(site.draft, b, shape)];
-  site.draft.budget(left.length, "a computed constant");
-  const integers = integerRange(a.type) !== undefined;
-  const data = left.map((v, i) => {
-    const [p, q] = [v, right[i] as number];
-    if (integers && !(Number.isSafeInteger(p) && Number.isSafeInteger(q))) unsupported("it computes beyond 2^53");
-    return stored(APPLY[op](p, q), a.type);
-  });
-  return { kind: "constant", type: a.type, shape, data };
-}
 
 function inverse(site: Site, constant: Constant): Constant {
   if (constant.data.some((v) => v === 0)) unsupported("it divides by a constant that holds 0");
@@ -52,7 +28,7 @@ function negative(site: Site, constant: Constant): Constant {
 }
 
 /** x op c, or c op x where `swapped`. */
-function withConstant(site: Site, op: Arithmetic, x: Activation, c: Constant, swapped: boolean): Activation {
+function withConstant(site: Site, op: Arithmetic, x: Activation, c: Constant, swapped: boolean): Value {
   const { draft, name } = site;
   switch (op) {
     case "Add":
@@ -61,57 +37,97 @@ function withConstant(site: Site, op: Arithmetic, x: Activation, c: Constant, sw
       return swapped ? affine(draft, name, x, -1, c) : affine(draft, name, x, 1, negative(site, c));
     case "Mul":
       return affine(draft, name, x, c, 0);
-    case "Div":
+    case "Div": {
       if (!swapped) return affine(draft, name, x, inverse(site, c), 0);
-      return unsupported(
-        "it divides by values that depend on the model's input",
-        "Only division by constants is read.",
-      );
+      const dividend = uniformOf(c);
+      if (dividend !== undefined && c.data.length === 1) return unary(site, x, ["div", dividend, "x"]);
+      return affine(draft, name, unary(site, x, ["div", 1, "x"]) as Activation, c, 0);
+    }
   }
 }
 
 function lowerArithmetic(site: Site, op: Arithmetic): Value {
-  const [a, b] = [valueAt(site, 0), valueAt(site, 1)];
+  const [a, b] = [numberAt(site, 0), numberAt(site, 1)];
   needSameType(a, b);
-  if (a.kind === "constant" && b.kind === "constant") return foldConstants(site, op, a, b);
-  needFloat(a.type);
-  if (a.kind === "constant") return withConstant(site, op, b as Activation, a, true);
-  if (b.kind === "constant") return withConstant(site, op, a, b, false);
-  if (op === "Mul" || op === "Div") {
-    return unsupported(
-      `it ${op === "Mul" ? "multiplies" : "divides"} two values that both depend on the model's input`,
-      "Only arithmetic with constants, and the sum or difference of two tensors, is read.",
+  if (a.kind === "constant" && b.kind === "constant") return foldConstants(site, [a, b], APPLY[op], a.type);
+  if (op === "Div" && !isFloat(a.type)) {
+    unsupported(
+      `it divides ${a.type} values that depend on the model's input, and drops the remainder`,
+      "Divide as float32 and put a Floor behind it.",
     );
   }
-  const shape = broadcastShape(a.shape, b.shape);
-  const xs = [a, b].map((value) => spreadTensor(site.draft, `${site.name}/repeat`, value, shape).ref);
-  const factors = [1, op === "Add" ? 1 : -1];
-  return tensorOf(site.draft, { op: "sum", xs, factors, shape, name: site.name }, a.type);
+  if (a.kind === "constant") return withConstant(site, op, b as Activation, a, true);
+  if (b.kind === "constant") return withConstant(site, op, a, b, false);
+  if (op === "Mul" || op === "Div") return pairOf(site, op === "Mul" ? "mul" : "div", a, b);
+  return sumOf(site, [a, b], [1, op === "Add" ? 1 : -1]);
 }
 
-function clip(site: Site, x: Activation, lo: number, hi: number): Activation {
-  if (lo === -Infinity && hi === Infinity) return x;
-  return tensorOf(site.draft, { op: "clip", x: x.ref, lo, hi, shape: x.shape, name: site.name }, x.type);
+/** All inputs, of one type. */
+function listOf(site: Site): readonly Value[] {
+  const list = site.inputs.map((_, i) => numberAt(site, i));
+  for (const value of list) needSameType(list[0] as Value, value);
+  return list;
 }
 
-function lowerClip(site: Site): Activation {
+/** Sum and Mean of any number. */
+function lowerSum(site: Site, mean: boolean): Value {
+  const list = listOf(site);
+  const share = mean ? 1 / list.length : 1;
+  const total = (...values: number[]): number => values.reduce((sum, v) => sum + v, 0) * share;
+  const constants = list.filter((value) => value.kind === "constant");
+  const rest = constants.length === 0 ? undefined : foldConstants(site, constants, total, (list[0] as Value).type);
+  const tensors = list.filter((value) => value.kind === "activation");
+  if (tensors.length === 0) return rest as Constant;
+  const whole = tensors.length === 1 ? affine(site.draft, site.name, tensors[0] as Activation, share, 0) : sumOf(site, tensors, tensors.map(() => share)); // prettier-ignore
+  return rest === undefined ? whole : affine(site.draft, site.name, whole, 1, rest);
+}
+
+/** Two at a time; with a constant, it is a clip of what exceeds it. */
+function maximum(site: Site, a: Value, b: Value): Value {
+  if (areConstant([a, b])) return foldConstants(site, [a, b] as Constant[], (p, q) => Math.max(p, q), a.type);
+  if (a.kind === "constant") return maximum(site, b, a);
+  if (b.kind === "activation") return pairOf(site, "max", a, b);
+  const bound = uniformOf(b);
+  if (bound !== undefined && b.data.length === 1) return clip(site, a, bound, Infinity);
+  const above = affine(site.draft, `${site.name}/above`, a, 1, negative(site, b));
+  return affine(site.draft, site.name, clip(site, above, 0, Infinity) as Activation, 1, b);
+}
+
+function lowerMax(site: Site): Value {
+  return listOf(site).reduce((a, b) => maximum(site, a, b));
+}
+
+/** The negative of the maximum of the negatives. */
+function lowerMin(site: Site): Value {
+  const list = listOf(site);
+  if (list.length === 1) return list[0] as Value;
+  const turned = list.map((value) => linear(site, value, -1, 0, `${site.name}/turn`));
+  return linear(site, turned.reduce((a, b) => maximum(site, a, b)), -1, 0, `${site.name}/back`); // prettier-ignore
+}
+
+function lowerClip(site: Site): Value {
   const lo = scalarAt(site, 1, "minimum") ?? -Infinity;
   const hi = scalarAt(site, 2, "maximum") ?? Infinity;
   if (!(lo <= hi) || lo === Infinity || hi === -Infinity) malformed(`it clips to [${lo}, ${hi}]`);
-  return clip(site, activationAt(site, 0), lo, hi);
+  return clip(site, numberAt(site, 0), lo, hi);
 }
 
-/** Slopes above 1 make a minimum of what is a maximum below: leaky_s(x) = -leaky_(1/s)(-s x). */
-function lowerLeakyRelu(site: Site): Activation {
-  const x = activationAt(site, 0);
-  const alpha = floatOf(site, "alpha", 0.01);
-  if (alpha === 1) return x;
-  if (alpha === 0) return clip(site, x, 0, Infinity);
-  const { draft, name } = site;
-  const leaky = (input: Activation, slope: number): Activation =>
-    tensorOf(draft, { op: "leaky", x: input.ref, slope, shape: x.shape, name }, x.type);
-  if (alpha < 1) return leaky(x, alpha);
-  return affine(draft, `${name}/back`, leaky(affine(draft, `${name}/turn`, x, -alpha, 0), 1 / alpha), -1, 0);
+function lowerAbs(site: Site): Value {
+  const x = numberAt(site, 0);
+  if (x.kind === "constant") return unary(site, x, ["abs", "x"]);
+  return pairOf(site, "max", x, affine(site.draft, `${site.name}/turn`, x, -1, 0));
+}
+
+/** A constant exponent; or a constant base, where it is positive. */
+function lowerPow(site: Site): Value {
+  const [base, exponent] = [numberAt(site, 0), numberAt(site, 1)];
+  if (base.kind === "constant" && exponent.kind === "constant") return foldConstants(site, [base, exponent], pow, base.type); // prettier-ignore
+  const [a, b] = [uniformOf(base), uniformOf(exponent)];
+  if (b === 1) return base;
+  if (b === 2 && base.kind === "activation") return pairOf(site, "mul", base, base);
+  if (b !== undefined) return unary(site, floatAt(site, 0), b === 0.5 ? ["sqrt", "x"] : ["pow", "x", b]);
+  if (a !== undefined && a > 0) return unary(site, floatAt(site, 1), ["pow", a, "x"]);
+  return unsupported("neither its exponent nor its base is one constant number", "Use Mul, Exp and Log.");
 }
 
 const arithmetic = (op: Arithmetic, limits: string): OpRule => ({
@@ -120,13 +136,20 @@ const arithmetic = (op: Arithmetic, limits: string): OpRule => ({
   limits,
   lower: (site) => lowerArithmetic(site, op),
 });
+const ofMany = (lower: OpRule["lower"]): OpRule => ({ inputs: [1, 64], attributes: {}, limits: "", lower });
+const ofOne = (lower: OpRule["lower"]): OpRule => ({ inputs: [1, 1], attributes: {}, limits: "", lower });
 
 export const ELEMENTWISE_RULES = {
+  Abs: ofOne(lowerAbs),
   Add: arithmetic("Add", ""),
   Clip: { inputs: [1, 3], attributes: {}, limits: "constant bounds (inputs, as from opset 11 on)", lower: lowerClip },
-  Div: arithmetic("Div", "by constants"),
-  LeakyRelu: { inputs: [1, 1], attributes: { alpha: { kind: "float" } }, limits: "", lower: lowerLeakyRelu },
-  Mul: arithmetic("Mul", "with constants"),
-  Relu: { inputs: [1, 1], attributes: {}, limits: "", lower: (site) => clip(site, activationAt(site, 0), 0, Infinity) },
+  Div: arithmetic("Div", "integers: constants only"),
+  Max: ofMany(lowerMax),
+  Mean: ofMany((site) => lowerSum(site, true)),
+  Min: ofMany(lowerMin),
+  Mul: arithmetic("Mul", ""),
+  Neg: ofOne((site) => linear(site, numberAt(site, 0), -1, 0)),
+  Pow: { inputs: [2, 2], attributes: {}, limits: "a constant exponent, or a constant positive base", lower: lowerPow },
   Sub: arithmetic("Sub", ""),
+  Sum: ofMany((site) => lowerSum(site, false)),
 } satisfies Record<string, OpRule>;

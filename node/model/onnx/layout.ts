@@ -1,7 +1,7 @@
 // Ops that move elements and compute nothing: on constants they fold, on tensors of the graph they become reshape,
 // transpose, concat and pad, or nothing at all.
 import { sizeOf } from "../../core/tensor.ts";
-import { type Constant, elemTypeOf, integerRange } from "./constant.ts";
+import { type Constant } from "./constant.ts";
 import { emit, reshape, sameShape, transpose, type Value } from "./draft.ts";
 import { malformed, quote, unsupported } from "./problems.ts";
 import {
@@ -150,54 +150,9 @@ function lowerDropout(site: Site): Value {
   return valueAt(site, 0);
 }
 
-/** Constants are converted; tensors of the graph pass where every value stays what it is. */
-function lowerCast(site: Site): Value {
-  const value = valueAt(site, 0);
-  if (!site.attributes.has("to")) malformed("it has no type to cast to");
-  const to = elemTypeOf(intOf(site, "to", 0), "its result");
-  const range = integerRange(to);
-  if (value.kind === "constant") return castConstant(site, value, to);
-  const from = integerRange(value.type);
-  if (range !== undefined && (from === undefined || from[0] < range[0] || from[1] > range[1])) {
-    unsupported(
-      `it casts ${value.type} values that depend on the model's input to ${to}, which changes them`,
-      "Take the cast out of the model.",
-    );
-  }
-  if (to !== value.type && (to === "float16" || to === "bfloat16")) {
-    site.draft.notices.push(`the cast to ${to} at node ${quote(site.name)} is read without its rounding`);
-  }
-  return { ...value, type: to };
-}
-
-function castConstant(site: Site, value: Constant, to: Constant["type"]): Constant {
-  const range = integerRange(to);
-  if (to === value.type) return value;
-  if (to === "float16" || to === "bfloat16") unsupported(`it casts a constant to ${to}`, "Keep constants in float32.");
-  site.draft.budget(value.data.length, "a cast constant");
-  const data = value.data.map((v) => {
-    if (to === "bool") return v === 0 ? 0 : 1;
-    if (range === undefined) return to === "float32" ? Math.fround(v) : v;
-    const whole = Math.trunc(v) + 0;
-    return whole >= range[0] && whole <= range[1] ? whole : unsupported(`it casts the constant ${v} to ${to}`);
-  });
-  return { ...value, type: to, data };
-}
-
 const axesRule = { axes: { kind: "ints", until: 12 } } as const;
 
 export const LAYOUT_RULES = {
-  Cast: {
-    inputs: [1, 1],
-    attributes: {
-      to: { kind: "int" },
-      saturate: { kind: "int", since: 19 },
-      round_mode: { kind: "string", since: 24 },
-    },
-
-    limits: "of values that depend on the input: only where they keep their value (integer or bool to float, wider)",
-    lower: lowerCast,
-  },
   Concat: {
     inputs: [1, Infinity],
     attributes: { axis: { kind: "int" } },
