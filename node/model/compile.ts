@@ -12,6 +12,7 @@ import { DEFAULT_WIDTHS, quantize } from "./quantize.ts";
 import type { OutputSpec, Widths } from "./quantize.ts";
 import { reportLayers } from "./report.ts";
 import type { LayerReport } from "./report.ts";
+import type { Certificate } from "./requantize.ts";
 
 export interface QuantizeOptions {
   /** Of the inputs; otherwise the ONNX element type says it, or the samples do. */
@@ -26,6 +27,8 @@ export interface QuantizedModel {
   readonly layers: readonly LayerReport[];
   /** Things that a person should know, of the reader and of the quantizer. */
   readonly notices: readonly string[];
+  /** Of models that come quantized: that each requantization is onnxruntime's, bit for bit. */
+  readonly certificates: readonly Certificate[];
 }
 
 /** Quantizes a model by what `samples` (reals, as the float model takes them) show of it. */
@@ -45,5 +48,6 @@ export function quantizeModel(
     onnx: emitOnnx(graph),
     layers: reportLayers(graph, values, samples, call),
     notices: [...float.notices, ...quantized.notices],
+    certificates: quantized.certificates,
   };
 }

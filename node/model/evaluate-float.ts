@@ -5,6 +5,7 @@ import { matmul, normalize, softmax } from "./float-rows.ts";
 import { functionOf } from "./functions.ts";
 import { floatInputs } from "./graph.ts";
 import type { FloatConv, FloatDense, FloatGraph, FloatMaxPool, FloatNode } from "./graph.ts";
+import { requantized } from "./rounding.ts";
 
 type Inputs = (ref: number) => Float64Array;
 type Shapes = (ref: number) => readonly number[];
@@ -218,7 +219,13 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   step: () => notYet(),
   softmax: (node, at) => softmax(node, at(node.x)),
   normalize: (node, at) => normalize(node, at(node.x)),
-  requantize: () => notYet(),
+  requantize: ({ axis, scale, shape, ...rule }, at) => {
+    const inner = sizeOf(shape.slice(axis + 1));
+    return at(rule.x).map((v, i) => {
+      const own = scale[Math.floor(i / inner) % scale.length] as number;
+      return requantized({ arithmetic: "scaled", ...rule, scale: own }, v);
+    });
+  },
 };
 
 /**

@@ -2,6 +2,7 @@
 // A typed list like ir.ts, over reals. The reader (onnx/) makes it; the quantizer turns it into the integer graph.
 import type { Shape } from "../core/tensor.ts";
 import type { FunctionName } from "./functions.ts";
+import type { Arithmetic } from "./rounding.ts";
 
 export type FloatRef = number;
 
@@ -177,8 +178,9 @@ export interface FloatNormalize extends Common {
   readonly centered: boolean;
 }
 /**
- * y = clamp(rne(f32(f32(x) * scale[c])) + zeroPoint, lo, hi), as onnxruntime requantizes; x holds integers, scales are
- * float32, one per index along `axis` or one. Its result holds integers, too: models that are quantized already keep theirs.
+ * y = clamp(rne(f32(f32(x) * scale[c])) + zeroPoint, lo, hi), as onnxruntime requantizes, or another arithmetic of
+ * rounding.ts; x holds integers, scales are float32, one per index along `axis` or one. Its result holds integers, too:
+ * models that are quantized already keep theirs.
  */
 export interface FloatRequantize extends Common {
   readonly op: "requantize";
@@ -188,6 +190,8 @@ export interface FloatRequantize extends Common {
   readonly zeroPoint: number;
   readonly lo: number;
   readonly hi: number;
+  /** "scaled" if left out. */
+  readonly arithmetic?: Arithmetic;
 }
 
 /**

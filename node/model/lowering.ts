@@ -6,6 +6,7 @@ import { level, reachOf, rescale } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
 import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
+import type { Certificate } from "./requantize.ts";
 
 export interface Widths {
   /** Bits of a weight, symmetric about 0. */
@@ -57,6 +58,8 @@ export interface Job {
   /** Float nodes whose values no weights and no rescale have touched yet: they keep the input's precision. */
   readonly raw: Set<FloatRef>;
   readonly notices: string[];
+  /** Of each requantization of a model that brings integers of its own. */
+  readonly certificates: Certificate[];
   /** By name. */
   readonly choices: Map<string, Choice>;
   /** Float nodes whose values are integers exactly, at a scale of 1: indices, truth values, integers of quantized models. */

@@ -9,12 +9,15 @@ import type { Specs } from "./border.ts";
 import { add, level, multiply, rescale, scaleAt, shapeOf } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
+import { exactAffine, exactClip, exactLinear, exactSum, keepIntegers } from "./exact.ts";
 import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
 import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
 import { DEFAULT_WIDTHS, alongAxis, bitsOf, observedOf, valueOf } from "./lowering.ts";
 import type { Choice, FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
 import { leadsTo, toOutput } from "./output.ts";
+import { requantize } from "./requantize.ts";
+import type { Certificate } from "./requantize.ts";
 
 export { DEFAULT_WIDTHS };
 export type { OutputSpec, Widths };
@@ -24,6 +27,7 @@ export interface Quantized {
   /** What each node's tensor stands for, by node. */
   readonly values: readonly Value[];
   readonly notices: readonly string[];
+  readonly certificates: readonly Certificate[];
   readonly choices: readonly Choice[];
 }
 
@@ -55,10 +59,12 @@ export function quantize(
     integers: new Set(),
     outputs: new Map(),
     notices: [],
+    certificates: [],
     choices: new Map(),
   };
   float.nodes.forEach((node, ref) => {
     job.values.push((RULES[node.op] as Rule<FloatNode["op"]>)(job, node, ref));
+    keepIntegers(job, node, ref);
   });
   const outputs = float.outputs.map(({ ref }, k): Output => {
     const value = valueOf(job, ref);
@@ -72,6 +78,7 @@ export function quantize(
     graph: { nodes: bench.nodes, outputs },
     values: bench.values,
     notices: job.notices,
+    certificates: job.certificates,
     choices: [...job.choices.values()],
   };
 }
@@ -87,16 +94,18 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
     const scale = Float64Array.of(pow2(border.exponent));
     return add(job.bench, node.name, { op: "input", shape: node.shape, border }, scale);
   },
-  dense: (job, node) => dense(job, node),
-  conv: (job, node) => conv(job, node),
+  dense: (job, node, ref) => (node.exact ? exactLinear(job, node, ref) : dense(job, node)),
+  conv: (job, node, ref) => (node.exact ? exactLinear(job, node, ref) : conv(job, node)),
   affine: (job, node, ref) => {
     if (job.raw.has(node.x)) job.raw.add(ref);
-    return affine(job, node);
+    return exactAffine(job, node, ref) ?? affine(job, node);
   },
-  sum: (job, node) => sum(job, node),
+  sum: (job, node, ref) => exactSum(job, node, ref) ?? sum(job, node),
   clip: (job, node, ref) => {
     const value = valueOf(job, node.x);
     if (node.lo === -Infinity && node.hi === Infinity) return value;
+    const exact = exactClip(job, node, ref);
+    if (exact !== undefined) return exact;
     const k = job.float.outputs.findIndex((output) => leadsTo(job.float, output.ref, ref));
     if (k >= 0) {
       const early = toOutput(job, k, ref, value, node.lo, node.hi);
@@ -182,7 +191,7 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   step: () => notYet(),
   softmax: () => notYet(),
   normalize: () => notYet(),
-  requantize: () => notYet(),
+  requantize: (job, node, ref) => requantize(job, node, ref),
 };
 
 /** Pads of one axis, begin and end together. */

@@ -35,6 +35,7 @@ function perFeature(data: Float64Array, features: number): Float64Array | undefi
 export function foldBehind(node: FloatNode, work: Work): FloatNode | number {
   if (node.op !== "affine" || work.uses[node.x] !== 1) return node;
   const linear = work.nodes[node.x] as FloatNode;
+  if ("exact" in linear && linear.exact) return node;
   if (linear.op === "dense") {
     const outer = linear.bias.length;
     const [factor, bias] = [perFeature(node.factor, outer), perFeature(node.bias, outer)];
@@ -92,7 +93,7 @@ function foldable(factor: Float64Array | undefined): factor is Float64Array {
 
 /** linear(affine(x)) as linear'(x), where the rule above allows it. */
 export function foldBefore(node: FloatNode, work: Work): FloatNode | number {
-  if (node.op !== "dense" && node.op !== "conv") return node;
+  if ((node.op !== "dense" && node.op !== "conv") || node.exact) return node;
   const found = affineBefore(node, work);
   if (found === undefined) return node;
   const folded = node.op === "dense" ? denseOf(node, found.at) : convOf(node, found.at, work);
