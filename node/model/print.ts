@@ -25,8 +25,8 @@ const DETAILS: Rules<{ readonly [K in Op]: Detail<K> }> = {
     `weights ${node.weightShape.join("x")} ${numbers(node.weights)} bias ${numbers(node.bias)}${windowed(node)} group ${node.group}`,
   affine: ({ factor, bias }) => `factor ${numbers(factor)} bias ${numbers(bias)}`,
   sum: ({ factors }) => `factors ${factors.join(",")}`,
-  rescale: ({ multiplier, shift, axis, lo, hi }) =>
-    `* ${runs(multiplier)} >> ${runs(shift)}${multiplier.length > 1 ? ` along axis ${axis}` : ""} clamp ${lo}..${hi}`,
+  rescale: ({ multiplier, shift, axis, lo, hi, ties }) =>
+    `* ${runs(multiplier)} >> ${runs(shift)}${along(axis, multiplier.length)}${ties === "even" ? " ties to even" : ""} clamp ${lo}..${hi}`,
   max: () => "",
   maxpool: (node) => `kernel ${node.kernel.join("x")}${windowed(node)}`,
   argmax: ({ axis }) => `axis ${axis}`,
@@ -38,16 +38,21 @@ const DETAILS: Rules<{ readonly [K in Op]: Detail<K> }> = {
   matmul: () => "",
   div: () => "",
   sqrt: () => "",
-  lookup: () => "",
-  step: () => "",
+  lookup: ({ axis, first, length, table }) =>
+    `table from ${first} ${numbers(table)}${along(axis, table.length / length)}`,
+  step: ({ index, threshold }) => `places ${numbers(index)} thresholds ${numbers(threshold)}`,
   iszero: () => "",
   onehot: () => "",
   select: () => "",
-  take: () => "",
+  take: ({ index }) => `places ${numbers(index)}`,
 };
 
 function border({ name, type, exponent }: BorderTensor): string {
   return `${typeName(type)} * 2^${exponent} "${name}"`;
+}
+
+function along(axis: number, count: number): string {
+  return count > 1 ? ` along axis ${axis}` : "";
 }
 
 function windowed(node: NodeOf<"conv" | "maxpool">): string {

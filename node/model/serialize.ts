@@ -11,6 +11,8 @@ const MAX_NODES = 20_000;
 const MAX_OUTPUTS = 64;
 const MAX_ELEMENTS = 2 ** 26;
 const MAX_RANK = 8;
+/** Of all nodes together: far beyond any circuit, and what a reader can be made to do by a small file. */
+const MAX_WORK = 2 ** 34;
 
 /** How a field is spelled: i32 and f64 are typed arrays of integers, of which the JSON holds the length. */
 type Kind = "ref" | "refs" | "int" | "ints" | "i32" | "f64" | "border" | "ties";
@@ -91,6 +93,9 @@ export function parseGraph(bytes: Uint8Array): Graph {
   const names = new Set<string>();
   const list = array(top["nodes"], "nodes");
   if (list.length === 0 || list.length > MAX_NODES) throw broken(`has ${list.length} nodes`);
+  const ends = array(top["outputs"], "outputs");
+  if (ends.length === 0 || ends.length > MAX_OUTPUTS) throw broken(`has ${ends.length} outputs`);
+  let [elements, work] = [0, 0];
   for (const [index, fields] of list.entries()) {
     const node = parseNode(record(fields, `node ${index}`), nodes, tail);
     if (names.has(node.name)) throw broken(`has two nodes named "${node.name}"`);
@@ -100,9 +105,12 @@ export function parseGraph(bytes: Uint8Array): Graph {
     }
     names.add(node.name);
     nodes.push(node);
+    elements += sizeOf(node.shape);
+    work += workOf(node, (ref) => (nodes[ref] as Node).shape);
+    if (elements > MAX_ELEMENTS || work > MAX_WORK) throw broken(`asks for too much up to node ${index}`);
   }
   if (tail.at !== file.length) throw broken(`has ${file.length - tail.at} bytes too many`);
-  const outputs = array(top["outputs"], "outputs").map((each, index) => {
+  const outputs = ends.map((each, index) => {
     const what = `output ${index}`;
     const output = record(each, what);
     const ref = refIn(output["ref"], nodes, what);
@@ -111,7 +119,6 @@ export function parseGraph(bytes: Uint8Array): Graph {
       throw broken(`${what}: its shape is not its node's`);
     return { ref, border };
   });
-  if (outputs.length === 0 || outputs.length > MAX_OUTPUTS) throw broken(`has ${outputs.length} outputs`);
   const borders = [...nodes.filter((node) => node.op === "input"), ...outputs].map(({ border }) => border.name);
   if (new Set(borders).size !== borders.length) throw broken("has two inputs or outputs of one name");
   return { nodes, outputs };
@@ -268,7 +275,7 @@ const CHECKS: Rules<{ readonly [K in Op]: Check<K> }> = {
       return "its steps do not fit";
     return expect(lo <= hi, "its bounds are crossed");
   },
-  max: ({ a, b, shape }, shapeOf) => expect(same(shape, shapeOf(a)) && same(shape, shapeOf(b)), SHAPE),
+  max: pairwise,
   maxpool: (node, shapeOf) =>
     expect(
       node.kernel.length === 2 &&
@@ -309,17 +316,76 @@ const CHECKS: Rules<{ readonly [K in Op]: Check<K> }> = {
     const fits = shapes.every((from) => from.length === shape.length && same(shape.with(axis, 1), from.with(axis, 1)));
     return expect(fits && shape[axis] === joined, SHAPE);
   },
-  mul: () => notYet(),
-  matmul: () => notYet(),
-  div: () => notYet(),
-  sqrt: () => notYet(),
-  lookup: () => notYet(),
-  step: () => notYet(),
-  iszero: () => notYet(),
-  onehot: () => notYet(),
-  select: () => notYet(),
-  take: () => notYet(),
+  mul: pairwise,
+  matmul: ({ a, b, shape }, shapeOf) => {
+    const [left, right] = [shapeOf(a), shapeOf(b)];
+    if (left.length < 2 || right.length < 2 || left.at(-1) !== right.at(-2)) return SHAPE;
+    const lead = left.slice(0, -1);
+    return expect(same(right.slice(0, -2), lead.slice(0, -1)) && same(shape, [...lead, right.at(-1) as number]), SHAPE);
+  },
+  div: pairwise,
+  sqrt: elementwise,
+  lookup: (node, shapeOf) => {
+    const { shape, axis, length, table } = node;
+    if (!same(shape, shapeOf(node.x)) || axis < 0 || (axis > 0 && axis >= shape.length)) return SHAPE;
+    return expect(
+      length >= 1 && (table.length === length || table.length === length * (shape[axis] ?? 1)),
+      "its tables do not fit its shape",
+    );
+  },
+  step: (node, shapeOf) =>
+    expect(node.threshold.length === sizeOf(node.shape), "its thresholds do not fit its shape") ??
+    placesFit(node, shapeOf),
+  iszero: elementwise,
+  onehot: ({ x, shape }, shapeOf) => expect(shape.length > 0 && same(shape.slice(0, -1), shapeOf(x)), SHAPE),
+  select: ({ c, a, b, shape }, shapeOf) =>
+    expect(
+      [c, a, b].every((read) => same(shape, shapeOf(read))),
+      SHAPE,
+    ),
+  take: placesFit,
 };
+
+function elementwise({ x, shape }: NodeOf<"sqrt" | "iszero">, shapeOf: (ref: number) => Shape): string | undefined {
+  return expect(same(shape, shapeOf(x)), SHAPE);
+}
+
+function pairwise({ a, b, shape }: NodeOf<"max" | "mul" | "div">, shapeOf: (ref: number) => Shape): string | undefined {
+  return expect(same(shape, shapeOf(a)) && same(shape, shapeOf(b)), SHAPE);
+}
+
+function placesFit({ x, index, shape }: NodeOf<"step" | "take">, shapeOf: (ref: number) => Shape): string | undefined {
+  const size = sizeOf(shapeOf(x));
+  if (index.length !== sizeOf(shape)) return "its places do not fit its shape";
+  return expect(
+    index.every((at) => at >= 0 && at < size),
+    "its places lie outside what it reads",
+  );
+}
+
+/** Operations that evaluating the node, or its bounds, takes at most, roughly. */
+function workOf(node: Node, shapeOf: (ref: number) => Shape): number {
+  const size = sizeOf(node.shape);
+  switch (node.op) {
+    case "dense":
+      return size * (node.weights.length / node.bias.length);
+    case "conv":
+      return size * sizeOf(node.weightShape.slice(1));
+    case "maxpool":
+      return size * sizeOf(node.kernel);
+    case "matmul":
+      return size * (shapeOf(node.a).at(-1) as number);
+    case "lookup":
+      return size * node.length;
+    case "argmax":
+      return sizeOf(shapeOf(node.x));
+    case "sum":
+    case "concat":
+      return size * node.xs.length;
+    default:
+      return size;
+  }
+}
 
 interface Window {
   readonly shape: Shape;
@@ -344,8 +410,4 @@ function windowFits(
     return Math.floor((room - reach) / (strides[i] as number)) + 1;
   });
   return same(shape, [from[0], channels, ...plane]);
-}
-
-function notYet(): never {
-  throw new Error("not built yet");
 }

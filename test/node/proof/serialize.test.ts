@@ -1,9 +1,14 @@
 // The integer graph as bytes: every op goes there and back, and no damaged or forged file comes back as a graph.
 import { expect } from "chai";
+import { inputsOf } from "../../../node/model/ir.ts";
 import type { Graph, Node, Op } from "../../../node/model/ir.ts";
+import { mulberry32 } from "../../../node/model/random.ts";
 import { parseGraph, serializeGraph } from "../../../node/model/serialize.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { refusalOf } from "../../support/keys.ts";
+import { randomGraph } from "../model/random-graph.ts";
+
+const SEED = 5;
 
 const type = { bits: 8, signed: false } as const;
 const border = { name: "image", shape: [1, 2, 6, 6], type, exponent: 0 } as const;
@@ -37,6 +42,7 @@ const NODES: { readonly [K in Op]: Extract<Node, { op: K }> } = {
     axis: 1,
     lo: -128,
     hi: 127,
+    ties: "even",
   },
   maxpool: {
     op: "maxpool",
@@ -57,19 +63,36 @@ const NODES: { readonly [K in Op]: Extract<Node, { op: K }> } = {
   pad: { op: "pad", name: "pad", shape: [1, 8], x: 9, pads: [0, 1, 0, 2], value: -7 },
   concat: { op: "concat", name: "concat", shape: [1, 13], xs: [9, 10], axis: 1 },
   argmax: { op: "argmax", name: "argmax", shape: [1, 1], x: 11, axis: 1 },
+  mul: { op: "mul", name: "mul", shape: [1, 5], a: 9, b: 9 },
+  take: {
+    op: "take",
+    name: "take",
+    shape: [1, 4, 2, 2],
+    x: 2,
+    index: Int32Array.from({ length: 16 }, (_, i) => 23 - i),
+  },
+  matmul: { op: "matmul", name: "matmul", shape: [1, 4, 3, 2], a: 2, b: 14 },
+  div: { op: "div", name: "div", shape: [1, 5], a: 9, b: 13 },
+  sqrt: { op: "sqrt", name: "sqrt", shape: [1, 5], x: 13 },
+  lookup: { op: "lookup", name: "lookup", shape: [1, 5], x: 17, axis: 1, first: -4, length: 3, table: floats(15) },
+  step: { op: "step", name: "step", shape: [3], x: 18, index: Int32Array.of(4, 0, 4), threshold: floats(3) },
+  iszero: { op: "iszero", name: "iszero", shape: [3], x: 19 },
+  onehot: { op: "onehot", name: "onehot", shape: [3, 4], x: 20 },
+  select: { op: "select", name: "select", shape: [3], c: 20, a: 19, b: 19 },
 };
-const graph: Graph = {
-  nodes: Object.values(NODES),
-  input: 0,
-  output: { ref: 12, border: { name: "class", shape: [1, 1], type, exponent: 3 } },
-};
+const ends = [
+  { ref: 12, border: { name: "class", shape: [1, 1], type, exponent: 3 } },
+  { ref: 22, border: { name: "chosen", shape: [3], type: { bits: 32, signed: true }, exponent: 0 } },
+  { ref: 12, border: { name: "again", shape: [1, 1], type, exponent: 3 } },
+] as const;
+const graph: Graph = { nodes: Object.values(NODES), outputs: ends };
 const bytes = serializeGraph(graph);
 const length = Buffer.from(bytes).readUInt32LE(8);
 interface Description {
   nodes: unknown;
-  output: unknown;
+  outputs: unknown;
 }
-const json = (): { nodes: Record<string, unknown>[]; output: Record<string, unknown> } =>
+const json = (): { nodes: Record<string, unknown>[]; outputs: Record<string, unknown>[] } =>
   JSON.parse(Buffer.from(bytes).toString("utf8", 12, 12 + length)) as ReturnType<typeof json>;
 /** The file with another description and the same weights. */
 function described(description: unknown, tail: Uint8Array = bytes.subarray(12 + length)): Uint8Array {
@@ -84,6 +107,17 @@ describe("the integer graph as bytes", () => {
     const back = parseGraph(bytes);
     expect(back).to.deep.equal(graph);
     expect(Buffer.from(serializeGraph(back)).equals(bytes)).to.equal(true);
+  });
+
+  it(`comes back equal with several inputs and outputs of any rank (seed ${SEED})`, () => {
+    const random = mulberry32(SEED);
+    const counts = new Set<string>();
+    for (let k = 0; k < 100; k++) {
+      const some = randomGraph(random, { steps: 6 });
+      counts.add(`${inputsOf(some).length} in`).add(`${some.outputs.length} out`);
+      expect(parseGraph(serializeGraph(some))).to.deep.equal(some);
+    }
+    expect([...counts]).to.include.members(["1 in", "2 in", "3 in", "1 out", "2 out", "3 out"]);
   });
 
   it("does not depend on the order in which a node's members were written", () => {
@@ -155,6 +189,8 @@ describe("the integer graph as bytes", () => {
     ["rescale", { axis: 4 }, /does not follow/],
     ["rescale", { lo: 128 }, /bounds are crossed/],
     ["rescale", { hi: 1.5 }, /integer below/],
+    ["rescale", { ties: "down" }, /neither "up" nor "even"/],
+    ["rescale", { ties: 1 }, /neither "up" nor "even"/],
     ["maxpool", { kernel: [2, 0] }, /does not follow/],
     ["maxpool", { shape: [1, 4, 2, 2] }, /does not follow/],
     ["transpose", { perm: [0, 1, 2, 2] }, /no permutation/],
@@ -175,6 +211,36 @@ describe("the integer graph as bytes", () => {
     ["concat", { axis: 0 }, /does not follow/],
     ["concat", { axis: 2 }, /out of range/],
     ["argmax", { axis: 0 }, /does not follow/],
+    ["mul", { b: 5 }, /does not follow/],
+    ["mul", { shape: [5, 1] }, /does not follow/],
+    ["matmul", { b: 2 }, /does not follow/],
+    ["matmul", { a: 14 }, /does not follow/],
+    ["matmul", { shape: [1, 4, 2, 3] }, /does not follow/],
+    ["matmul", { shape: [4, 3, 2] }, /does not follow/],
+    ["div", { a: 5 }, /does not follow/],
+    ["sqrt", { x: 5 }, /does not follow/],
+    ["lookup", { axis: 2 }, /does not follow/],
+    ["lookup", { axis: -1 }, /does not follow/],
+    ["lookup", { axis: 0 }, /tables do not fit/],
+    ["lookup", { length: 5 }, /tables do not fit/],
+    ["lookup", { length: 0 }, /tables do not fit/],
+    ["lookup", { first: 2 ** 53 }, /integer below/],
+    ["lookup", { shape: [1, 6] }, /does not follow/],
+    ["step", { x: 12 }, /places lie outside/],
+    ["step", { shape: [4] }, /thresholds do not fit/],
+    ["step", { threshold: 2 }, /thresholds do not fit/],
+    ["step", { index: 2 }, /./],
+    ["iszero", { x: 18 }, /does not follow/],
+    ["onehot", { shape: [3] }, /does not follow/],
+    ["onehot", { shape: [4, 3] }, /does not follow/],
+    ["onehot", { shape: [3, 2 ** 26] }, /impossible shape/],
+    ["onehot", { shape: [3, 22369621] }, /too much/],
+    ["select", { c: 18 }, /does not follow/],
+    ["select", { a: 18 }, /does not follow/],
+    ["select", { b: 18 }, /does not follow/],
+    ["take", { x: 3 }, /places lie outside/],
+    ["take", { shape: [1, 4, 2, 1] }, /places do not fit/],
+    ["take", { index: 15 }, /places do not fit/],
     ["argmax", { name: "image" }, /two nodes named/],
     ["argmax", { name: "" }, /has no name/],
   ];
@@ -189,27 +255,60 @@ describe("the integer graph as bytes", () => {
   }
 
   it("is refused with a batch of two before a window, which only the ONNX file would see", async () => {
-    const { nodes, output } = json();
+    const { nodes, outputs } = json();
     const [input, conv] = nodes as [{ border: object }, object];
     const shape = [2, 2, 6, 6];
     const doubled = [
       { ...input, shape, border: { ...input.border, shape } },
       { ...conv, shape: [2, 4, 3, 2] },
     ];
-    const description = { nodes: doubled, output: { ...output, ref: 1 } };
+    const description = { nodes: doubled, outputs: [{ ...outputs[0], ref: 1 }] };
     expect((await refusalOf(() => parseGraph(described(description)))).message).to.match(/conv.*does not follow/);
   });
 
-  it("is refused with an output that is not there, a second input, no node or no list", async () => {
-    const { nodes, output } = json();
+  it("is refused with a place below 0, or one beyond the last element", async () => {
+    const at = bytes.length - 4 * 16 - 8 * 15 - 4 * 3 - 8 * 3; // take's places come before a table, places and thresholds
+    for (const [value, pattern] of [
+      [-1, /take.*places lie outside/],
+      [24, /take.*places lie outside/],
+    ] as const) {
+      // prettier-ignore
+      const other = Buffer.from(bytes);
+      expect(other.readInt32LE(at)).to.equal(23);
+      other.writeInt32LE(value, at);
+      expect((await refusalOf(() => parseGraph(other))).message).to.match(pattern);
+    }
+  });
+
+  it("is refused where a small file asks for the work of a large one", async () => {
+    const shape = [2 ** 13, 2 ** 13];
+    const input = { ...NODES.input, shape, border: { ...border, shape } };
+    const square = { op: "matmul", name: "square", shape, a: 0, b: 0 };
+    const outputs = [{ ref: 0, border: { ...border, name: "y", shape } }];
+    const wrong = async (nodes: readonly unknown[]): Promise<string> =>
+      (await refusalOf(() => parseGraph(described({ nodes, outputs }, new Uint8Array(0))))).message;
+    expect(await wrong([input, square])).to.match(/too much up to node 1/);
+    expect(await wrong([input, { op: "sqrt", name: "root", shape, x: 0 }])).to.match(/too much up to node 1/);
+    expect(() => parseGraph(described({ nodes: [input], outputs }, new Uint8Array(0)))).not.to.throw();
+  });
+
+  it("is refused with an output that is not there, no output, an input among the rest, no node or no list", async () => {
+    const { nodes, outputs } = json();
+    const [first] = outputs as [Record<string, unknown>];
     const wrong = async (change: Partial<Description>): Promise<string> =>
-      (await refusalOf(() => parseGraph(described({ nodes, output, ...change })))).message;
-    expect(await wrong({ output: { ...output, ref: 13 } })).to.match(/reads node 13/);
-    expect(await wrong({ output: { ...output, ref: 11 } })).to.match(/output's shape/);
-    expect(await wrong({ output: undefined })).to.match(/not an object/);
+      (await refusalOf(() => parseGraph(described({ nodes, outputs, ...change })))).message;
+    expect(await wrong({ outputs: [{ ...first, ref: 23 }] })).to.match(/output 0 reads node 23/);
+    expect(await wrong({ outputs: [outputs[1], { ...first, ref: 11 }] })).to.match(/output 1: its shape/);
+    expect(await wrong({ outputs: undefined })).to.match(/not a list/);
+    expect(await wrong({ outputs: [] })).to.match(/has 0 outputs/);
+    expect(await wrong({ outputs: Array.from({ length: 65 }, () => first) })).to.match(/has 65 outputs/);
+    expect(await wrong({ outputs: [first, first] })).to.match(/of one name/);
+    expect(await wrong({ outputs: [{ ...first, border: { ...border, name: "image", shape: [1, 1] } }] })).to.match(
+      /of one name/,
+    );
     expect(await wrong({ nodes: [] })).to.match(/has 0 nodes/);
     expect(await wrong({ nodes: {} })).to.match(/not a list/);
-    expect(await wrong({ nodes: nodes.toSpliced(1, 0, { ...nodes[0], name: "second" }) })).to.match(/comes first/);
+    expect(await wrong({ nodes: nodes.toSpliced(2, 0, { ...nodes[0], name: "second" }) })).to.match(/come first/);
     expect(await wrong({ nodes: nodes.slice(1) })).to.match(/does not come before/);
   });
 });
