@@ -216,7 +216,10 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
     at(x).forEach((v, i) => (y[i * (last + 1) + Math.min(Math.max(Math.floor(v + 0.5), 0), last)] = 1));
     return y;
   },
-  step: () => notYet(),
+  step: ({ x, index, threshold }, at) => {
+    const data = at(x);
+    return threshold.map((level, i) => ((data[index[i] as number] as number) >= level ? 1 : 0));
+  },
   softmax: (node, at) => softmax(node, at(node.x)),
   normalize: (node, at) => normalize(node, at(node.x)),
   requantize: ({ axis, scale, shape, ...rule }, at) => {
@@ -241,8 +244,4 @@ export function evaluateFloat(graph: FloatGraph, input: Float64Array): Float64Ar
     tensors.push((RULES[node.op] as Rule<FloatNode["op"]>)(node, at, shapeAt));
   }
   return tensors;
-}
-
-function notYet(): never {
-  throw new Error("not built yet");
 }

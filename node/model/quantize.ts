@@ -18,6 +18,7 @@ import type { Choice, FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
 import { leadsTo, toOutput } from "./output.ts";
 import { requantize } from "./requantize.ts";
 import type { Certificate } from "./requantize.ts";
+import { step } from "./trees.ts";
 
 export { DEFAULT_WIDTHS };
 export type { OutputSpec, Widths };
@@ -188,7 +189,7 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   select: () => notYet(),
   take: () => notYet(),
   onehot: () => notYet(),
-  step: () => notYet(),
+  step: (job, node, ref) => step(job, node, ref),
   softmax: () => notYet(),
   normalize: () => notYet(),
   requantize: (job, node, ref) => requantize(job, node, ref),

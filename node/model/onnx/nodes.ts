@@ -1,7 +1,7 @@
 // One ONNX node against the table of ops, before its inputs are looked at: domain, op, attributes and counts.
 import { type Attributes, readAttributes } from "./attributes.ts";
 import type { Node } from "./gen/onnx_pb.ts";
-import { domainHint, hintFor, ruleFor } from "./ops.ts";
+import { domainHint, hintFor, rulesOf } from "./ops.ts";
 import { gather, malformed, type Problem, quote, unsupported } from "./problems.ts";
 import type { OpRule } from "./site.ts";
 
@@ -17,10 +17,9 @@ export function titleOf(node: Node): string {
 }
 
 function ruleOf(node: Node): OpRule {
-  if (!isDefaultDomain(node.domain)) {
-    unsupported(`the domain ${quote(node.domain)} is not read`, domainHint(node.domain));
-  }
-  return ruleFor(node.opType) ?? unsupported("this op is not read", hintFor(node.opType));
+  const rules = rulesOf(isDefaultDomain(node.domain) ? "" : node.domain);
+  if (rules === undefined) unsupported(`the domain ${quote(node.domain)} is not read`, domainHint(node.domain));
+  return rules.get(node.opType) ?? unsupported("this op is not read", hintFor(node.opType));
 }
 
 export interface CheckedNode {
