@@ -153,8 +153,8 @@ export function affine(
     return same ? part.data.slice(0, 1) : spread(draft, part, shape);
   };
   const node = { op: "affine", x: wide.ref, factor: values(factor), bias: values(bias), shape, name } as const;
-  for (const value of [...[node.factor, node.bias]].flatMap((data) => data.find((v) => !Number.isFinite(v)) ?? [])) {
-    unsupported(`it multiplies or adds ${value}`, "Its constants must be finite.");
-  }
+  // Masks add -Infinity; simplify.ts bounds those in front of a softmax and refuses the others.
+  const bad = node.factor.find((v) => !Number.isFinite(v)) ?? node.bias.find((v) => !(Math.abs(v) < Infinity) && v !== -Infinity); // prettier-ignore
+  if (bad !== undefined) unsupported(`it multiplies or adds ${bad}`, "Its constants must be finite.");
   return tensorOf(draft, node, x.type);
 }

@@ -1,9 +1,10 @@
 // Makes a float graph smaller without changing what it computes in real arithmetic: views collapse, padding and affine
 // maps (fold.ts) go into the linear ops beside them. Every rule is exact; each pass is linear in the graph's size.
-import type { Shape } from "../../core/tensor.ts";
+import { type Shape, sizeOf } from "../../core/tensor.ts";
 import type { FloatAffine, FloatConv, FloatGraph, FloatMaxPool, FloatNode } from "../graph.ts";
 import { sameShape } from "./draft.ts";
 import { foldBefore, foldBehind } from "./fold.ts";
+import { fuse } from "./fuse.ts";
 import { type Problem, quote, throwIfAny } from "./problems.ts";
 import { pass, replace, type Work } from "./rewrite.ts";
 import { tapsWithin } from "./window.ts";
@@ -39,6 +40,14 @@ function tidy(node: FloatNode, work: Work, index: number): FloatNode | number {
       if (!keepsOrder(from.shape, node.perm)) return node;
       return tidy({ op: "reshape", x: node.x, shape: node.shape, name: node.name }, work, index);
     }
+    case "take":
+      if (from.op === "reshape") return tidy({ ...node, x: from.x }, work, index);
+      if (from.op === "take") {
+        const { index: inner } = from;
+        return tidy({ ...node, x: from.x, index: node.index.map((i) => inner[i] as number) }, work, index);
+      }
+      if (node.index.length !== sizeOf(from.shape) || node.index.some((at, i) => at !== i)) return node;
+      return tidy({ op: "reshape", x: node.x, shape: node.shape, name: node.name }, work, index);
     case "pad":
       return node.pads.every((pad) => pad === 0) ? node.x : node;
     case "affine":
@@ -47,6 +56,7 @@ function tidy(node: FloatNode, work: Work, index: number): FloatNode | number {
       return beforeReshape(node, work);
     case "clip":
     case "leaky":
+    case "unary":
       return beforeReshape(node, work);
     default:
       return node;
@@ -54,7 +64,7 @@ function tidy(node: FloatNode, work: Work, index: number): FloatNode | number {
 }
 
 /** op(reshape(x)) as reshape(op(x)), where nothing else reads the reshape: the two change places in the list. */
-function beforeReshape(node: Extract<FloatNode, { op: "affine" | "clip" | "leaky" }>, work: Work): FloatNode {
+function beforeReshape(node: Extract<FloatNode, { op: "affine" | "clip" | "leaky" | "unary" }>, work: Work): FloatNode {
   const view = work.nodes[node.x] as FloatNode;
   if (view.op !== "reshape" || work.uses[node.x] !== 1) return node;
   const shape = (work.nodes[view.x] as FloatNode).shape;
@@ -91,6 +101,30 @@ function windowsTouch(pool: FloatMaxPool, padded: Shape, pads: readonly number[]
   });
 }
 
+/** What a mask adds may be any number this far below all scores, since its exponential is 0: exporters write -Infinity. */
+const MASKED = -(2 ** 12);
+
+/** Masks in front of a softmax become finite, and what they hide becomes constant. */
+function boundMask(node: FloatNode, work: Work): FloatNode {
+  if (node.op !== "softmax") return node;
+  let ref = node.x;
+  for (
+    let view = work.nodes[ref] as FloatNode;
+    view.op === "reshape" || view.op === "transpose" || view.op === "take";
+  ) {
+    if (work.uses[ref] !== 1) return node;
+    ref = view.x;
+    view = work.nodes[ref] as FloatNode;
+  }
+  const mask = work.nodes[ref] as FloatNode;
+  if (mask.op !== "affine" || work.uses[ref] !== 1 || !mask.bias.some((b) => b < MASKED)) return node;
+  const hides = (i: number): boolean => (mask.bias[mask.bias.length === 1 ? 0 : i] as number) < MASKED;
+  const bias = mask.bias.map((b) => Math.max(b, MASKED));
+  const factor = Float64Array.from(bias, (_, i) => hides(i) ? 0 : mask.factor[mask.factor.length === 1 ? 0 : i] as number); // prettier-ignore
+  replace(work, ref, { ...mask, factor, bias });
+  return node;
+}
+
 /** Folding can overflow, and padding that found no pool may be infinite. @throws NodeError "unsupported" */
 function checkFinite(graph: FloatGraph): void {
   const numbers = (node: FloatNode): readonly (Float64Array | number)[] => {
@@ -101,13 +135,15 @@ function checkFinite(graph: FloatGraph): void {
   const problems = graph.nodes.flatMap((node): Problem[] => {
     const bad = numbers(node).some((v) => (typeof v === "number" ? !Number.isFinite(v) : !v.every(Number.isFinite)));
     const why = node.op === "pad" ? "it pads with an infinite value" : "its weights overflow when they are folded";
-    return bad ? [{ code: "unsupported", where: `node ${quote(node.name)}`, why }] : [];
+    const hides = node.op === "affine" && node.bias.includes(-Infinity);
+    const mend = hides ? "A mask of -Infinity is read in front of a Softmax only." : undefined;
+    return bad ? [{ code: "unsupported", where: `node ${quote(node.name)}`, why, mend }] : [];
   });
   throwIfAny(problems);
 }
 
 export function simplify(graph: FloatGraph): FloatGraph {
-  const rules = [tidy, mergePad, foldBehind, foldBefore, tidy];
+  const rules = [tidy, boundMask, fuse(), mergePad, foldBehind, foldBefore, tidy];
   const result = rules.reduce((current, rule) => pass(current, rule), graph);
   checkFinite(result);
   return result;
