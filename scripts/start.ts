@@ -15,7 +15,8 @@ import { keyCache } from "../node/app/cli/compile.ts";
 import { projectFolder, reportError } from "../node/app/cli/context.ts";
 import { registerModel } from "../node/app/cli/register.ts";
 import { awaitResult, evidenceText } from "../node/app/cli/request.ts";
-import { argmax, compile, comparisonText, type StepRunner } from "../node/app/compile.ts";
+import { realsOf, sayReals } from "../node/app/cli/show.ts";
+import { compile, comparisonText, type StepRunner } from "../node/app/compile.ts";
 import { loadConfig } from "../node/app/config.ts";
 import { startNode } from "../node/app/daemon.ts";
 import { writeDeployment } from "../node/app/deployment.ts";
@@ -30,15 +31,18 @@ import { deploy, request, type Wait } from "../node/chain/write.ts";
 import { Evidence } from "../node/core/domain.ts";
 import { EXIT_CODES, NodeError } from "../node/core/errors.ts";
 import type { Log, LogFields, OnProgress } from "../node/core/ports.ts";
-import { decodeInts } from "../node/core/tensor.ts";
-import { toReals } from "../node/model/border.ts";
+import { decodeTensors } from "../node/core/tensor.ts";
+import { classesAt, indexOfMax } from "../node/model/accuracy.ts";
+import { readDataset } from "../node/model/dataset.ts";
+import { yieldsIndex } from "../node/model/output.ts";
 import type { Job } from "../node/job/job.ts";
 import { openProver } from "../node/proof/prover.ts";
 import { type ChainKind, startChain } from "./localchain.ts";
 
 interface Card {
   readonly title: string;
-  readonly classes: readonly string[];
+  /** Of models that yield classes. */
+  readonly classes?: readonly string[];
   readonly input: { readonly range: readonly [number, number] };
 }
 
@@ -161,6 +165,15 @@ async function buildContracts(onProgress: OnProgress): Promise<void> {
   }
 }
 
+/** Scores as bars, one a line. */
+function bars(scores: readonly number[], named: (k: number) => string): string[] {
+  const [least, most] = [Math.min(...scores), Math.max(...scores)];
+  return scores.map((score, k) => {
+    const bar = "#".repeat(Math.max(0, Math.round((24 * (score - least)) / (most - least || 1))));
+    return `  ${named(k).padEnd(10)} ${score.toFixed(3).padStart(9)}  ${bar}`;
+  });
+}
+
 async function main(): Promise<number> {
   const { keep, model: name, sample, chain: kind } = options();
   const folder = path.join(projectFolder, "models", name);
@@ -226,10 +239,13 @@ async function main(): Promise<number> {
     );
     closing.push(() => model.close());
     const index = Number(sample ?? randomInt(compiled.accuracy.samples));
-    const { bytes: input, label } = await inputOf(model.input, `${test}#${index}`, (file) => file);
+    const input = await inputOf(model.inputs, `${test}#${index}`, (file) => file);
+    const classes = classesAt(compiled.float);
+    const { labels } = await readDataset(test, model.inputs, { classes: classes !== undefined });
+    const label = labels?.[index];
     const sampleProver = await openProver();
     closing.push(() => sampleProver.close());
-    const first = (await inputOf(model.input, `${calibration}#0`, (file) => file)).bytes;
+    const first = await inputOf(model.inputs, `${calibration}#0`, (file) => file);
     const registered = await registerModel(model, first, client, publisher, sampleProver, `file:${out}`, step);
     await sampleProver.close();
 
@@ -293,28 +309,24 @@ async function main(): Promise<number> {
       }),
     );
 
-    const pixels = decodeInts(input, model.input.type);
-    const scores = [...toReals(model.output, decodeInts(result.output, model.output.type))];
-    const best = argmax(scores);
     const say = (line = ""): void => terminal.say(line);
     say();
-    const [height, width] = model.input.shape.slice(-2) as [number, number];
-    if (model.input.shape.length === 4) {
+    const [image] = model.inputs;
+    if (image !== undefined && model.inputs.length === 1 && image.shape.length === 4) {
+      const [height, width] = image.shape.slice(-2) as [number, number];
+      const pixels = decodeTensors(model.inputs, input);
       for (const row of drawGrey(pixels, height, width, ...card.input.range)) say(`    |${row}|`);
       say();
     }
-    say(
-      `answer     ${card.classes[best] ?? best}${label === undefined ? "" : ` (truth: ${card.classes[label] ?? label})`}`,
-    );
-    scores.forEach((score, i) => {
-      const bar = "#".repeat(
-        Math.max(
-          0,
-          Math.round((24 * (score - Math.min(...scores))) / (Math.max(...scores) - Math.min(...scores) || 1)),
-        ),
-      );
-      say(`  ${(card.classes[i] ?? `${i}`).padEnd(10)} ${score.toFixed(3).padStart(9)}  ${bar}`);
-    });
+    const answers = realsOf(model.outputs, result.output);
+    if (classes !== undefined) {
+      const { values } = answers[classes] as (typeof answers)[number];
+      const best = yieldsIndex(compiled.float, classes) ? (values[0] as number) : indexOfMax(Float64Array.from(values));
+      const named = (k: number): string => card.classes?.[k] ?? `${k}`;
+      say(`answer     ${named(best)}${label === undefined ? "" : ` (truth: ${named(label)})`}`);
+      if (values.length > 1) for (const line of bars(values, named)) say(line);
+    }
+    if (classes === undefined || answers.length > 1) sayReals(answers, say);
     const { circuit, files } = model.package.manifest;
     say();
     say(`model      ${name}: ${comparisonText(compiled.accuracy)}`);

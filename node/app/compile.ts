@@ -4,29 +4,32 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { createRequire } from "node:module";
+import { setImmediate } from "node:timers/promises";
 import { buildCircuit, type CircuitReport } from "../circuit/build.ts";
-import { NodeError } from "../core/errors.ts";
+import { NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { type BorderTensor, type IntType, typeRange } from "../core/tensor.ts";
+import { type IntType, splitFlat, typeRange } from "../core/tensor.ts";
+import { type Accuracy, classesAt, count, newTally, summary } from "../model/accuracy.ts";
 import { exponentFor } from "../model/binary.ts";
-import { type InputSpec, inputBorder, toIntegers, toReals } from "../model/border.ts";
+import { inputBorders, type InputSpec, needNames, specFor, type Specs, toIntegers, toReals } from "../model/border.ts";
 import { type QuantizedModel, quantizeModel } from "../model/compile.ts";
 import { type Dataset, parseRandom, randomDataset, readDataset } from "../model/dataset.ts";
-import { evaluate } from "../model/evaluate.ts";
+import { evaluate, outputsOf } from "../model/evaluate.ts";
 import { evaluateFloat } from "../model/evaluate-float.ts";
-import type { FloatGraph } from "../model/graph.ts";
-import { type Graph, nodeAt } from "../model/ir.ts";
+import { type FloatGraph, floatInputs } from "../model/graph.ts";
+import { bordersOf, type Graph } from "../model/ir.ts";
+import type { Dims } from "../model/onnx/check.ts";
 import { readModelBytes } from "../model/onnx/read.ts";
-import { yieldsIndex } from "../model/output.ts";
 import { DEFAULT_WIDTHS, type OutputSpec, type Widths } from "../model/lowering.ts";
 import { serializeGraph } from "../model/serialize.ts";
 import { COMPILER } from "../model/version.ts";
-import { developmentKey } from "../proof/cache.ts";
+import { developmentKey, isKept } from "../proof/cache.ts";
 import { sha256 } from "../proof/files.ts";
 import type { Json } from "../proof/json.ts";
 import type { Description } from "../proof/manifest.ts";
 import { type ModelPackage, type PackageKey, writePackage } from "../proof/package.ts";
 import { DEVELOPMENT_SEED } from "../proof/setup.ts";
+import { estimate, type Estimate } from "./estimate.ts";
 
 /** Runs `work` under a name that a person sees; `detail` says what came of it. */
 export type StepRunner = <T>(
@@ -44,15 +47,24 @@ export interface CompileOptions {
   readonly name: string;
   /** The package's folder. */
   readonly out: string;
-  readonly input?: InputSpec;
+  readonly inputs?: Specs<InputSpec>;
+  /** For random calibration: what floats are taken for that nothing is declared of. */
+  readonly assumed?: InputSpec;
   /** Reals that the inputs lie between; for random calibration. */
-  readonly inputRange?: readonly [number, number];
-  readonly output?: OutputSpec;
+  readonly inputRanges?: Specs<Range>;
+  readonly outputs?: Specs<OutputSpec>;
+  /** Sizes of the dimensions that the file leaves open. */
+  readonly dims?: Dims;
   readonly widths?: Partial<Widths>;
   readonly keys: boolean;
   /** Folder of the development keys' cache. */
   readonly keyCache: string;
+  /** Is told what key and proofs will take before there is a key; what it throws stops the compilation. */
+  readonly onEstimate?: (estimate: Estimate, hasKey: boolean) => Promise<void>;
 }
+
+type Range = readonly [lo: number, hi: number];
+type PrepareOptions = Pick<CompileOptions, "source" | "calibration" | "inputs" | "assumed" | "inputRanges" | "outputs" | "dims" | "widths">; // prettier-ignore
 
 /** What a source and its calibration give, before circuit and keys. Auditors make it again and compare. */
 export interface Prepared {
@@ -64,53 +76,54 @@ export interface Prepared {
 
 export interface Compiled {
   readonly package: ModelPackage;
+  readonly float: FloatGraph;
   readonly circuit: CircuitReport;
   readonly quantized: QuantizedModel;
-  readonly accuracy: Comparison;
+  readonly accuracy: Accuracy;
+  readonly estimate: Estimate;
 }
 
 const RANDOM_SAMPLES = 256;
 const INT16: IntType = { bits: 16, signed: true };
 
 /** Reads source and calibration and quantizes. @throws NodeError "input", "unsupported", "usage" */
-export async function prepareModel(
-  options: Pick<CompileOptions, "source" | "calibration" | "input" | "inputRange" | "output" | "widths">,
-  step: StepRunner,
-): Promise<Prepared> {
+export async function prepareModel(options: PrepareOptions, step: StepRunner): Promise<Prepared> {
   const { float, source } = await step(
     "read the model",
     async () => {
       const source = readSource(options.source);
       // Without a folder, external data is refused: a package's source is one file under one digest.
-      return { float: await readModelBytes(source), source };
+      return { float: await readModelBytes(source, undefined, { dims: options.dims ?? {} }), source };
     },
     ({ float }) => `${float.nodes.length} nodes: ${[...new Set(float.nodes.map(({ op }) => op))].join(" ")}`,
   );
-  const calibration = await calibrationOf(float, options);
+  const seed = parseRandom(options.calibration);
+  const inputs = seed === undefined ? options.inputs : { ...undeclared(float, options), ...options.inputs };
+  const calibration =
+    seed === undefined
+      ? await readDataset(options.calibration, floatInputs(float), { classes: classesAt(float) !== undefined })
+      : randomCalibration(float, seed, inputs, options.inputRanges);
   const quantized = await step(
     "quantize",
-    async (call) => quantizeModel(float, calibration.samples, pick(options), call),
+    async (call) => {
+      const { outputs, widths } = options;
+      const choices = { ...(inputs && { inputs }), ...(outputs && { outputs }), ...(widths && { widths }) };
+      return quantizeModel(float, calibration.samples, choices, call);
+    },
     ({ onnx }) => `${calibration.samples.length} calibration samples; quantized ONNX of ${onnx.length} bytes`,
   );
   return { float, source, calibration, quantized };
 }
 
-function pick({ input, output, widths }: Pick<CompileOptions, "input" | "output" | "widths">): {
-  input?: InputSpec;
-  output?: OutputSpec;
-  widths?: Partial<Widths>;
-} {
-  return { ...(input && { input }), ...(output && { output }), ...(widths && { widths }) };
-}
-
 export async function compile(options: CompileOptions, step: StepRunner): Promise<Compiled> {
   const { float, source, calibration, quantized } = await prepareModel(options, step);
   const { graph, onnx } = quantized;
-  const shape = nodeAt(graph, graph.input).shape;
-  const test = options.test === undefined ? calibration : await readDataset(options.test, shape);
+  const classes = classesAt(float) !== undefined;
+  const test =
+    options.test === undefined ? calibration : await readDataset(options.test, floatInputs(float), { classes });
   const accuracy = await step(
     "compare with the float model",
-    async () => compareWithFloat(float, graph, test),
+    (call) => compareWithFloat(float, graph, test, call),
     comparisonText,
   );
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-"));
@@ -121,6 +134,9 @@ export async function compile(options: CompileOptions, step: StepRunner): Promis
       (call) => buildCircuit(graph, { file: r1cs, ...call }),
       ({ constraints, domain }) => `${constraints} constraints in a domain of ${domain}`,
     );
+    const figures = estimate(r1cs);
+    const hasKey = await isKept(circuit.sha256 ?? "", { directory: options.keyCache });
+    await options.onEstimate?.(figures, hasKey);
     const key = options.keys ? await makeKey(r1cs, options.keyCache, step) : undefined;
     const pack = await step("write the package", () =>
       writePackage(options.out, {
@@ -132,7 +148,7 @@ export async function compile(options: CompileOptions, step: StepRunner): Promis
         ...(key && { key }),
       }),
     );
-    return { package: pack, circuit, quantized, accuracy };
+    return { package: pack, float, circuit, quantized, accuracy, estimate: figures };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
@@ -155,82 +171,65 @@ function readSource(file: string): Uint8Array {
   }
 }
 
-async function calibrationOf(
-  float: FloatGraph,
-  options: Pick<CompileOptions, "calibration" | "input" | "inputRange">,
-): Promise<Dataset> {
-  const { shape } = float.nodes[float.input] as { readonly shape: readonly number[] };
-  const seed = parseRandom(options.calibration);
-  if (seed === undefined) return readDataset(options.calibration, shape);
-  return randomDataset(randomBorder(float, options), seed, RANDOM_SAMPLES, options.inputRange);
+/** What random calibration takes inputs for whose type neither file nor caller says. @throws NodeError "usage" */
+function undeclared(float: FloatGraph, { inputs = {}, inputRanges = {}, assumed }: PrepareOptions): Specs<InputSpec> {
+  const open = floatInputs(float).filter(
+    ({ name, elemType }) => specFor(inputs, name) === undefined && /^(float|int64)/.test(elemType),
+  );
+  const specs = open.map(({ name }) => {
+    const range = specFor(inputRanges, name);
+    if (range === undefined) return [name, assumed] as const;
+    const exponent = exponentFor(Math.max(Math.abs(range[0]), Math.abs(range[1])), typeRange(INT16).hi);
+    return [name, { type: INT16, exponent }] as const;
+  });
+  const unknown = specs.filter(([, spec]) => spec === undefined).map(([name]) => name);
+  if (unknown.length > 0) {
+    throw new NodeError(
+      "usage",
+      `random calibration needs to know what the inputs are, and the type of ${unknown.join(", ")} is open`,
+      {
+        mend: "Declare them: --input uint8, or --input name=int16@-8, or --input-range -1,1; or calibrate with a data file.",
+      },
+    );
+  }
+  return Object.fromEntries(specs as [string, InputSpec][]);
 }
 
-function randomBorder(
+function randomCalibration(
   float: FloatGraph,
-  { input, inputRange }: Pick<CompileOptions, "input" | "inputRange">,
-): BorderTensor {
-  if (input === undefined && inputRange !== undefined) {
-    const { hi } = typeRange(INT16);
-    const exponent = exponentFor(Math.max(Math.abs(inputRange[0]), Math.abs(inputRange[1])), hi);
-    return inputBorder(float, [], { type: INT16, exponent });
-  }
-  const { elemType } = float.nodes[float.input] as { readonly elemType: string };
-  if (input === undefined && (elemType === "float32" || elemType === "float64")) {
-    throw new NodeError("usage", "random calibration needs to know what the inputs are, and the model's are floats", {
-      mend: "Declare them: --input uint8, or --input int16@-8, or --input-range -1,1; or calibrate with a data file.",
-    });
-  }
-  return inputBorder(float, [], input);
-}
-
-export interface Comparison {
-  readonly samples: number;
-  /** Of labelled data: how many the float and the integer model get right. */
-  readonly right?: { readonly float: number; readonly integer: number };
-  /** Samples whose class differs between float and integer model; of models with several outputs or an ArgMax. */
-  readonly changed?: number;
-  /** Largest difference of an output, in the float model's units; of models without ArgMax. */
-  readonly worstError?: number;
+  seed: number,
+  declared: Specs<InputSpec> | undefined,
+  ranges: Specs<Range> = {},
+): Dataset {
+  needNames(ranges, floatInputs(float).map(({ name }) => name), "input"); // prettier-ignore
+  const truths = floatInputs(float).filter(({ elemType }) => elemType === "bool");
+  const all = { ...Object.fromEntries(truths.map(({ name }) => [name, [0, 1] as const])), ...ranges };
+  return randomDataset(inputBorders(float, [], declared), seed, RANDOM_SAMPLES, all);
 }
 
 /** Float64 evaluation of the float graph against the integer graph: the same figures on any machine. */
-function compareWithFloat(float: FloatGraph, graph: Graph, data: Dataset): Comparison {
-  const input = nodeAt(graph, graph.input);
-  if (input.op !== "input") throw new NodeError("internal", "node 0 of an integer graph is its input");
-  const isIndex = yieldsIndex(float);
-  let [changed, rightFloat, rightInteger, worst] = [0, 0, 0, 0];
-  let outputs = 0;
+async function compareWithFloat(float: FloatGraph, graph: Graph, data: Dataset, call: LongCall): Promise<Accuracy> {
+  const { inputs, outputs } = bordersOf(graph);
+  const classes = classesAt(float);
+  const tally = newTally();
   for (const [i, sample] of data.samples.entries()) {
-    const real = evaluateFloat(float, sample)[float.output] as Float64Array;
-    const tensors = evaluate(graph, toIntegers(input.border, sample));
-    const mine = toReals(graph.output.border, tensors[graph.output.ref] as Float64Array);
-    const [a, b] = isIndex ? [real[0], mine[0]] : [argmax(real), argmax(mine)];
-    if (a !== b) changed++;
-    if (data.labels?.[i] === a) rightFloat++;
-    if (data.labels?.[i] === b) rightInteger++;
-    outputs = real.length;
-    real.forEach((value, k) => (worst = Math.max(worst, Math.abs(value - (mine[k] as number)))));
+    call.onProgress?.({ what: "samples", done: i, total: data.samples.length });
+    await setImmediate(); // so that an abort is heard
+    throwIfAborted(call.signal);
+    const tensors = evaluateFloat(float, sample);
+    const reals = float.outputs.map(({ ref }) => tensors[ref] as Float64Array);
+    const answer = outputsOf(graph, evaluate(graph, toIntegers(inputs, sample)));
+    count(tally, float, reals, splitFlat(outputs, toReals(outputs, answer)), classes, data.labels?.[i]);
   }
-  return {
-    samples: data.samples.length,
-    ...(data.labels && (outputs > 1 || isIndex) && { right: { float: rightFloat, integer: rightInteger } }),
-    ...((outputs > 1 || isIndex) && { changed }),
-    ...(!isIndex && { worstError: worst }),
-  };
+  return summary(tally, data.samples.length, classes !== undefined, data.labels !== undefined);
 }
 
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
-  return best;
-}
-
-export function comparisonText({ samples, right, changed, worstError }: Comparison): string {
+export function comparisonText({ samples, float, integer, changed, error }: Accuracy): string {
   const share = (count: number): string => `${((100 * count) / samples).toFixed(2)} %`;
-  const accuracy = right && `float ${share(right.float)}, integer ${share(right.integer)} right`;
+  const accuracy = float && integer && `float ${share(float.right)}, integer ${share(integer.right)} right`;
   const labels = changed !== undefined && `${changed} of ${samples} classes changed`;
-  const error = worstError !== undefined && `largest error ${worstError.toPrecision(3)}`;
-  return [accuracy, labels, error].filter(Boolean).join("; ");
+  const largest = error !== undefined && `largest error ${error.max.toPrecision(3)}`;
+  return [accuracy, labels, largest].filter(Boolean).join("; ");
 }
 
 function describe(
@@ -238,20 +237,21 @@ function describe(
   { graph, layers, notices }: QuantizedModel,
   circuit: CircuitReport,
   calibration: Dataset,
-  accuracy: Comparison,
+  accuracy: Accuracy,
 ): Description {
-  const input = nodeAt(graph, graph.input);
-  if (input.op !== "input") throw new NodeError("internal", "node 0 of an integer graph is its input");
   const random = parseRandom(options.calibration);
   const { constraints, wires, domain, claimConstraints } = circuit;
   return {
     name: options.name,
-    calibration: { from: random === undefined ? "file" : `random:${random}`, sha256: digestOf(calibration) },
-    input: input.border,
-    output: graph.output.border,
+    calibration: {
+      from: random === undefined ? "file" : `random:${random}`,
+      sha256: digestOf(calibration),
+      ranges: random === undefined ? {} : (options.inputRanges ?? {}),
+    },
+    ...bordersOf(graph),
+    choices: { dims: options.dims ?? {}, widths: { ...DEFAULT_WIDTHS, ...options.widths } },
     circuit: { constraints, wires, domain, claimConstraints, layers: circuit.layers },
     report: {
-      widths: { ...DEFAULT_WIDTHS, ...options.widths },
       layers: layers as unknown as Json,
       accuracy: { on: options.test === undefined ? "calibration" : "test", ...accuracy } as unknown as Json,
     },

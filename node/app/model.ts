@@ -7,10 +7,11 @@ import { keyHash } from "../chain/codec.ts";
 import type { Proof, Signals } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { type BorderTensor, byteLength, decodeInts, encodeInts } from "../core/tensor.ts";
+import { type BorderTensor, byteLengthOf, decodeTensors, encodeTensors } from "../core/tensor.ts";
 import { toIntegers } from "../model/border.ts";
-import { readDataset } from "../model/dataset.ts";
-import { type Graph, nodeAt } from "../model/ir.ts";
+import { parseSample, readDataset } from "../model/dataset.ts";
+import { outputsOf } from "../model/evaluate.ts";
+import { bordersOf, type Graph } from "../model/ir.ts";
 import { openRunner } from "../model/run.ts";
 import { loadPackage, type ModelPackage, readGraph } from "../proof/package.ts";
 import type { Prover } from "../proof/prover.ts";
@@ -34,8 +35,8 @@ export interface Package extends Parts {
 export interface Session {
   readonly graph: Graph;
   readonly onnx: Uint8Array;
-  readonly input: BorderTensor;
-  readonly output: BorderTensor;
+  readonly inputs: readonly BorderTensor[];
+  readonly outputs: readonly BorderTensor[];
   /** Runs the quantized ONNX file on a claim's input bytes. */
   infer(input: Uint8Array): Promise<{ readonly output: Uint8Array; readonly tensors: readonly Float64Array[] }>;
   /** Answers and proves. `challengeOf` gives r for c and the output, as the contract will compute it. */
@@ -63,28 +64,26 @@ export interface Answer {
 
 /** @throws NodeError "integrity" if graph and quantized ONNX do not belong together */
 export async function openSession({ name, graph, onnx, zkey }: Parts): Promise<Session> {
-  const source = nodeAt(graph, graph.input);
-  if (source.op !== "input") throw new NodeError("internal", `${name}: node ${graph.input} is no input`);
-  const { border: input } = source;
-  const { ref, border: output } = graph.output;
+  const { inputs, outputs } = bordersOf(graph);
+  const length = byteLengthOf(inputs);
   const runner = await openRunner(onnx, graph);
   let witness: Promise<MakeWitness> | undefined;
 
   async function infer(bytes: Uint8Array): Promise<{ output: Uint8Array; tensors: readonly Float64Array[] }> {
-    if (bytes.length !== byteLength(input)) {
-      throw new NodeError("input", `${name} takes ${byteLength(input)} bytes, not ${bytes.length}`, {
-        mend: "`glassbox inspect` prints the shape and type of the model's input.",
+    if (bytes.length !== length) {
+      throw new NodeError("input", `${name} takes ${length} bytes, not ${bytes.length}`, {
+        mend: "`glassbox inspect` prints the shapes and types of the model's inputs.",
       });
     }
-    const tensors = await runner.run(decodeInts(bytes, input.type));
-    return { tensors, output: encodeInts(tensors[ref] as Float64Array, output.type) };
+    const tensors = await runner.run(decodeTensors(inputs, bytes));
+    return { tensors, output: encodeTensors(outputs, outputsOf(graph, tensors)) };
   }
 
   return {
     graph,
     onnx,
-    input,
-    output,
+    inputs,
+    outputs,
     infer,
     async prove(prover, bytes, challengeOf, call = {}) {
       const { tensors, output: answer } = await infer(bytes);
@@ -134,24 +133,25 @@ export async function servedPackage(folder: string, call: LongCall = {}): Promis
 }
 
 /**
- * Input bytes from what a user names: 0x-hex of the bytes themselves, or a data file of real values with the number of the
- * sample behind a "#" ("test.npz#7"; without one, the first).
+ * Input bytes from what a user gives: 0x-hex of the bytes themselves; real values as JSON, {"name": [...], ...} or a list for
+ * the only input; or a data file of real values with the number of the sample behind a "#" ("test.npz#7"; without one, the
+ * first).
  */
 export async function inputOf(
-  border: BorderTensor,
+  inputs: readonly BorderTensor[],
   text: string,
   place: (typed: string) => string,
-): Promise<{ readonly bytes: Uint8Array; readonly label: number | undefined }> {
-  if (/^0x([0-9a-fA-F]{2})+$/.test(text)) {
-    return { bytes: new Uint8Array(Buffer.from(text.slice(2), "hex")), label: undefined };
-  }
+): Promise<Uint8Array> {
+  if (/^0x([0-9a-fA-F]{2})+$/.test(text)) return new Uint8Array(Buffer.from(text.slice(2), "hex"));
+  const spell = (reals: Float64Array): Uint8Array => encodeTensors(inputs, toIntegers(inputs, reals));
+  if (/^\s*[[{]/.test(text)) return spell(parseSample(text, inputs));
   const [file, number = "0"] = text.split("#") as [string, string?];
-  const data = await readDataset(place(file), border.shape);
+  const data = await readDataset(place(file), inputs, { single: true, classes: false });
   const sample = data.samples[Number(number)];
   if (!/^\d+$/.test(number) || sample === undefined) {
     throw new NodeError("input", `${file} has no sample ${number}`, {
       mend: `It has ${data.samples.length}: name one from 0 to ${data.samples.length - 1} behind a #.`,
     });
   }
-  return { bytes: encodeInts(toIntegers(border, sample), border.type), label: data.labels?.[Number(number)] };
+  return spell(sample);
 }

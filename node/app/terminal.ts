@@ -1,4 +1,6 @@
 // What a person sees: steps with progress on stderr, results on stdout. Knows nothing of what the steps do.
+import { once } from "node:events";
+import { createInterface } from "node:readline/promises";
 import type { OnProgress } from "../core/ports.ts";
 
 export interface Step {
@@ -14,6 +16,8 @@ export interface Terminal {
   say(line?: string): void;
   /** A remark that is no result, to stderr. */
   note(line: string): void;
+  /** Asks a person, on stderr; anything but yes is no. Undefined where there is no terminal to ask on. */
+  ask(question: string, signal?: AbortSignal): Promise<boolean | undefined>;
 }
 
 const WIDTH = 30;
@@ -79,6 +83,17 @@ export function openTerminal(options: { readonly quiet?: boolean } = {}): Termin
     },
     say: (line = "") => void process.stdout.write(`${line}\n`),
     note: (line) => write(`${line}\n`),
+    async ask(question, signal) {
+      if (!live || !process.stdin.isTTY) return undefined;
+      const reader = createInterface({ input: process.stdin, output: process.stderr });
+      const closed = once(reader, "close").then(() => "");
+      try {
+        const answer = await Promise.race([reader.question(`  ${question} [y/N] `, signal ? { signal } : {}), closed]);
+        return /^y(es)?$/i.test(answer.trim());
+      } finally {
+        reader.close();
+      }
+    },
   };
 }
 

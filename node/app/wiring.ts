@@ -7,10 +7,10 @@ import { openKey } from "../chain/keys.ts";
 import { type Address, Evidence, type ModelId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
-import { byteLength } from "../core/tensor.ts";
+import { byteLengthOf } from "../core/tensor.ts";
 import { type Engine, type EngineOptions, openEngine } from "../job/engine.ts";
 import { exponentialBackoff, type Infer, type Models, type Proving, type ServedModel } from "../job/ports.ts";
-import { nodeAt } from "../model/ir.ts";
+import { bordersOf } from "../model/ir.ts";
 import { openSession, type Package, type Session } from "./model.ts";
 import { openProver, type Prover } from "../proof/prover.ts";
 import type { Config } from "./config.ts";
@@ -152,13 +152,12 @@ export function openPorts(
             circuitDigest === record.circuitDigest,
         );
         if (pack === undefined) return undefined;
-        const source = nodeAt(pack.graph, pack.graph.input);
-        if (source.op !== "input") throw new NodeError("internal", `${pack.name}: node 0 is no input`);
+        const { inputs, outputs } = bordersOf(pack.graph);
         const served: ServedModel = {
           id,
           name: pack.name,
-          inputLength: byteLength(source.border),
-          outputLength: byteLength(pack.graph.output.border),
+          inputLength: byteLengthOf(inputs),
+          outputLength: byteLengthOf(outputs),
           estimateMs,
         };
         // Anybody can register these digests with lengths that no answer fits: every proof for it would be work for nothing.

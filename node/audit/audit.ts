@@ -12,9 +12,10 @@ import type { ChainClient, ModelRecord, ResultRecord } from "../chain/client.ts"
 import { Evidence, type ModelId, type RequestId, type VerifyingKey } from "../core/domain.ts";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { byteLength, decodeInts, encodeInts } from "../core/tensor.ts";
+import { byteLengthOf, decodeTensors, encodeTensors } from "../core/tensor.ts";
 import { emitOnnx } from "../model/emit.ts";
-import { type Graph, nodeAt } from "../model/ir.ts";
+import { outputsOf } from "../model/evaluate.ts";
+import { bordersOf, type Graph } from "../model/ir.ts";
 import { openRunner } from "../model/run.ts";
 import { sha256 } from "../proof/files.ts";
 import { loadPackage, type ModelPackage, readGraph } from "../proof/package.ts";
@@ -57,8 +58,8 @@ export interface AuditOptions extends LongCall {
   readonly fromBlock: number;
   /** The model's package, to derive everything again from; without it the chain alone is checked. */
   readonly folder?: string;
-  /** Quantizes the package's source again; gives the digest of the quantized ONNX that comes out. */
-  readonly requantize?: (model: ModelPackage, call: LongCall) => Promise<string>;
+  /** Quantizes the package's source again: digest of the quantized ONNX that comes out; undefined without calibration data. */
+  readonly requantize?: (model: ModelPackage, call: LongCall) => Promise<string | undefined>;
   /** Text of the prover's environment statement. */
   readonly statement?: string;
 }
@@ -170,12 +171,12 @@ async function checkModel(facts: Facts, check: Ledger): Promise<void> {
   const found = pack;
   await check("model", "key and lengths", async () => {
     const { vkey, manifest } = found;
-    const { input, output } = manifest;
+    const { inputs, outputs } = manifest;
     const differs = [
       vkey !== undefined && keyHash(vkey) === record.keyHash ? [] : ["the verifying key"],
       manifest.key?.kind === record.keyKind ? [] : [`the kind of key (here ${manifest.key?.kind ?? "none"})`],
-      byteLength(input) === record.inputLength ? [] : ["the input's length"],
-      byteLength(output) === record.outputLength ? [] : ["the output's length"],
+      byteLengthOf(inputs) === record.inputLength ? [] : ["the input's length"],
+      byteLengthOf(outputs) === record.outputLength ? [] : ["the output's length"],
     ].flat();
     return differs.length === 0
       ? [true, `the package has the key on chain, it calls it a ${record.keyKind} key too, and the lengths agree`]
@@ -183,22 +184,17 @@ async function checkModel(facts: Facts, check: Ledger): Promise<void> {
   });
   await check("model", "quantized ONNX derived again", async () => {
     graph = await readGraph(found);
-    const { input, output } = found.manifest;
-    const source = nodeAt(graph, graph.input);
-    const described =
-      source.op === "input" &&
-      isDeepStrictEqual(source.border, input) &&
-      isDeepStrictEqual(graph.output.border, output);
-    if (!described) return [false, "the manifest describes another input or output than the integer graph has"];
+    const { inputs, outputs } = found.manifest;
+    const described = isDeepStrictEqual(bordersOf(graph), { inputs, outputs });
+    if (!described) return [false, "the manifest describes other inputs or outputs than the integer graph has"];
     return [sha256(emitOnnx(graph)) === record.quantizedDigest, "the integer graph emits the same file, byte for byte"];
   });
   await check(
     "model",
     "quantization done again",
     async () => {
-      const { requantize } = facts;
-      if (requantize === undefined) return undefined;
-      const digest = await requantize(found, facts);
+      const digest = await facts.requantize?.(found, facts);
+      if (digest === undefined) return undefined;
       return [
         digest === record.quantizedDigest,
         "source and calibration give the same quantized ONNX file, byte for byte",
@@ -304,12 +300,12 @@ async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
     async () => {
       if (folder === undefined) return undefined;
       const pack = await loadPackage(folder, { keys: false, ...(signal && { signal }) });
-      const { input, output } = pack.manifest;
+      const { inputs, outputs } = pack.manifest;
       const graph = await readGraph(pack);
       const runner = await openRunner(new Uint8Array(fs.readFileSync(pack.path("quantized"))), graph);
       try {
-        const tensors = await runner.run(decodeInts(asked.input, input.type));
-        const again = encodeInts(tensors[graph.output.ref] as Float64Array, output.type);
+        const tensors = await runner.run(decodeTensors(inputs, asked.input));
+        const again = encodeTensors(outputs, outputsOf(graph, tensors));
         return [
           Buffer.from(again).equals(result.output),
           "onnxruntime on this machine gives the same output, byte for byte",

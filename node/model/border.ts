@@ -36,6 +36,12 @@ export function parseInputSpec(text: string): InputSpec {
   return { type: { bits, signed: match[1] === "" }, exponent: Number(match[3] ?? 0) };
 }
 
+/** Reads what parseInputSpec reads; an exponent that is not written is left open. @throws NodeError "usage" */
+export function parseOutputSpec(text: string): { readonly type: IntType; readonly exponent?: number } {
+  const { type, exponent } = parseInputSpec(text);
+  return text.includes("@") ? { type, exponent } : { type };
+}
+
 /** What a caller declares of inputs or outputs, by their names; under "" for all others. */
 export type Specs<S> = Readonly<Record<string, S>>;
 

@@ -27,10 +27,9 @@ export interface CachedKey {
 
 /** @throws what makeDevelopmentKey throws. A damaged entry is made again. */
 export async function developmentKey(options: CachedKeyOptions): Promise<CachedKey> {
-  const { r1cs, directory, seed = DEVELOPMENT_SEED, signal, onProgress } = options;
+  const { r1cs, signal, onProgress, seed = DEVELOPMENT_SEED } = options;
   const circuit = await sha256File(r1cs, signal);
-  const zkey = join(directory, `${circuit}-${sha256(`${SETUP}\0${seed}`).slice(0, 16)}.zkey`);
-  const note = `${zkey}.sha256`;
+  const { zkey, note } = placeOf(circuit, options);
   const known = await digestOf(zkey, note, signal);
   if (known !== undefined) return { zkey, digest: known, vkey: readVerifyingKey(zkey), circuit, hit: true };
 
@@ -47,6 +46,21 @@ export async function developmentKey(options: CachedKeyOptions): Promise<CachedK
   });
   await writeAtomically(note, `${digest}\n`);
   return { zkey, digest, vkey, circuit, hit: false };
+}
+
+/** Is there a key of the circuit with this SHA-256? A damaged one counts as well. */
+export async function isKept(circuit: string, options: Pick<CachedKeyOptions, "directory" | "seed">): Promise<boolean> {
+  const { zkey, note } = placeOf(circuit, options);
+  const found = await Promise.allSettled([stat(zkey), stat(note)]);
+  return found.every(({ status }) => status === "fulfilled");
+}
+
+function placeOf(
+  circuit: string,
+  { directory, seed = DEVELOPMENT_SEED }: Pick<CachedKeyOptions, "directory" | "seed">,
+) {
+  const zkey = join(directory, `${circuit}-${sha256(`${SETUP}\0${seed}`).slice(0, 16)}.zkey`);
+  return { zkey, note: `${zkey}.sha256` };
 }
 
 /** The digest of a kept key whose bytes still have it. */

@@ -4,12 +4,17 @@
 import type { Digest, KeyKind } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { type BorderTensor, sizeOf } from "../core/tensor.ts";
+import type { Widths } from "../model/lowering.ts";
 import { canonicalJson, type Json } from "./json.ts";
 
 export const MANIFEST = "manifest.json";
 export const MAX_MANIFEST_BYTES = 4 << 20;
 const FORMAT = "glassbox-package";
-const VERSION = 1;
+const VERSION = 2;
+
+/** Of an input or output. */
+const MAX_ELEMENTS = 2 ** 26;
+const MAX_BORDERS = 64;
 
 /** Every file that a package can have. There are no others, and no folders. */
 export const FILES = {
@@ -49,13 +54,30 @@ export interface CircuitCost {
   readonly layers: readonly LayerCost[];
 }
 
+export interface Calibration {
+  /** "file", or "random:7". */
+  readonly from: string;
+  /** Of the values. */
+  readonly sha256: Digest;
+  /** Reals that random values lay between, by input; under "" for all others. */
+  readonly ranges: Readonly<Record<string, readonly [number, number]>>;
+}
+
+/** What else decides the bytes of the files: with source, calibration, inputs and outputs, an auditor needs no more. */
+export interface Choices {
+  /** Sizes of the dimensions that the ONNX file leaves open, by their names. */
+  readonly dims: Readonly<Record<string, number>>;
+  readonly widths: Widths;
+}
+
 /** What is known of the model before it has files or keys. */
 export interface Description {
   readonly name: string;
-  /** Where the calibration data came from ("file", or "random:7"), and the SHA-256 of its values. */
-  readonly calibration: { readonly from: string; readonly sha256: Digest };
-  readonly input: BorderTensor;
-  readonly output: BorderTensor;
+  readonly calibration: Calibration;
+  /** In the order of the wire format, under the ONNX file's names. */
+  readonly inputs: readonly BorderTensor[];
+  readonly outputs: readonly BorderTensor[];
+  readonly choices: Choices;
   readonly circuit: CircuitCost;
   /** Float model against integer model, layer by layer and as a whole: the quantizer's own report. */
   readonly report: Json;
@@ -93,9 +115,10 @@ export function writeManifest(
     format: FORMAT,
     version: VERSION,
     name,
-    calibration: { ...calibration },
-    input: border(description.input),
-    output: border(description.output),
+    calibration: { from: calibration.from, sha256: calibration.sha256, ranges: { ...calibration.ranges } },
+    inputs: description.inputs.map(border),
+    outputs: description.outputs.map(border),
+    choices: { dims: { ...description.choices.dims }, widths: widthsOut(description.choices.widths) },
     circuit: {
       constraints: circuit.constraints,
       wires: circuit.wires,
@@ -111,6 +134,10 @@ export function writeManifest(
   });
 }
 
+function widthsOut({ weights, activations, features, tables, tensors }: Widths): Json {
+  return { weights, activations, features, tables, ...(tensors && { tensors: { ...tensors } }) };
+}
+
 function border({ name, shape, type, exponent }: BorderTensor): Json {
   return { name, shape, type: { bits: type.bits, signed: type.signed }, exponent };
 }
@@ -123,16 +150,13 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   if (top["version"] !== VERSION) {
     throw bad(`is of version ${String(top["version"])}, and this tool reads version ${VERSION}`);
   }
-  const calibration = members(top["calibration"], "calibration", ["from", "sha256"]);
   const key = top["key"] === undefined ? undefined : keyIn(top["key"]);
   return {
     name: nameIn(top["name"]),
-    calibration: {
-      from: textIn(calibration["from"], "calibration.from"),
-      sha256: digestIn(calibration["sha256"], "calibration"),
-    },
-    input: borderIn(top["input"], "input"),
-    output: borderIn(top["output"], "output"),
+    calibration: calibrationIn(top["calibration"]),
+    inputs: bordersIn(top["inputs"], "inputs"),
+    outputs: bordersIn(top["outputs"], "outputs"),
+    choices: choicesIn(top["choices"]),
     circuit: circuitIn(top["circuit"]),
     report: top["report"] as Json,
     notices: list(top["notices"], "notices").map((notice) => textIn(notice, "notices")),
@@ -149,8 +173,9 @@ const MEMBERS = [
   "version",
   "name",
   "calibration",
-  "input",
-  "output",
+  "inputs",
+  "outputs",
+  "choices",
   "circuit",
   "report",
   "notices",
@@ -224,17 +249,68 @@ function digestIn(value: unknown, where: string): Digest {
   return value as Digest;
 }
 
+function calibrationIn(value: unknown): Calibration {
+  const fields = members(value, "calibration", ["from", "sha256", "ranges"]);
+  const ranges = entriesIn(fields["ranges"], "calibration.ranges", (range, where) => {
+    const [lo, hi, more] = list(range, where);
+    const numbers = typeof lo === "number" && typeof hi === "number" && lo < hi && more === undefined;
+    if (!numbers) throw bad(`has no range for ${where}`);
+    return [lo, hi] as const;
+  });
+  return {
+    from: textIn(fields["from"], "calibration.from"),
+    sha256: digestIn(fields["sha256"], "calibration"),
+    ranges,
+  };
+}
+
+function choicesIn(value: unknown): Choices {
+  const { dims, widths } = members(value, "choices", ["dims", "widths"]);
+  const kinds = ["weights", "activations", "features", "tables"] as const;
+  const fields = members(widths, "choices.widths", kinds, ["tensors"]);
+  const bits = (value: unknown, where: string): number => within(count(value, where), 2, 16, where);
+  const [weights, activations, features, tables] = kinds.map((kind) => bits(fields[kind], `choices.widths.${kind}`));
+  const tensors =
+    fields["tensors"] === undefined ? undefined : entriesIn(fields["tensors"], "choices.widths.tensors", bits);
+  return {
+    dims: entriesIn(dims, "choices.dims", (size, where) => within(count(size, where), 1, MAX_ELEMENTS, where)),
+    widths: { weights, activations, features, tables, ...(tensors && { tensors }) } as Widths,
+  };
+}
+
+/** An object of any names, whose members `read` takes; bounded in number by the manifest's size. */
+function entriesIn<T>(value: unknown, where: string, read: (value: unknown, where: string) => T): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(members(value, where)).map(([name, member]) => [name, read(member, where)] as const),
+  );
+}
+
+function within(value: number, least: number, most: number, where: string): number {
+  if (value < least || value > most) throw bad(`has ${value} for ${where}, which is not from ${least} to ${most}`);
+  return value;
+}
+
+/** At least one, each under a name of its own. */
+function bordersIn(value: unknown, where: string): readonly BorderTensor[] {
+  const borders = list(value, where).map((each) => borderIn(each, where));
+  if (borders.length === 0 || borders.length > MAX_BORDERS) throw bad(`has ${borders.length} ${where}`);
+  if (new Set(borders.map(({ name }) => name)).size !== borders.length) throw bad(`has two ${where} of one name`);
+  return borders;
+}
+
 function borderIn(value: unknown, where: string): BorderTensor {
   const fields = members(value, where, ["name", "shape", "type", "exponent"]);
   const { bits, signed } = members(fields["type"], `${where}.type`, ["bits", "signed"]);
   if ((bits !== 8 && bits !== 16 && bits !== 32) || typeof signed !== "boolean")
     throw bad(`has no integer type for ${where}`);
   const shape = list(fields["shape"], where).map((dim) => count(dim, `${where}.shape`));
-  if (shape.length > 8 || shape.some((dim) => dim < 1) || sizeOf(shape) > 2 ** 26)
+  if (shape.length > 8 || shape.some((dim) => dim < 1) || sizeOf(shape) > MAX_ELEMENTS)
     throw bad(`has an impossible shape for ${where}`);
   const exponent = fields["exponent"];
   if (!Number.isSafeInteger(exponent) || Math.abs(exponent as number) > 1000) throw bad(`has no exponent for ${where}`);
-  return { name: textIn(fields["name"], where), shape, type: { bits, signed }, exponent: exponent as number };
+  const name = textIn(fields["name"], where);
+  if (name === "") throw bad(`has no name in ${where}`);
+  return { name, shape, type: { bits, signed }, exponent: exponent as number };
 }
 
 function circuitIn(value: unknown): CircuitCost {

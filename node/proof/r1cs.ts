@@ -73,6 +73,33 @@ function readHeader(file: BinFile): R1csHeader {
   return { wires, outputs, publicInputs, constraints, publics, power };
 }
 
+/** How many terms A, B and C have in all: only the counts are read. @throws NodeError "input" if the file is cut short */
+export function countTerms(path: string): readonly [a: number, b: number, c: number] {
+  const file = openBinFile(path, "r1cs", 1);
+  try {
+    const { constraints } = readHeader(file);
+    const { offset, size } = file.section(2);
+    const counts: [number, number, number] = [0, 0, 0];
+    let piece: Buffer = Buffer.alloc(0);
+    let [base, at] = [0, 0];
+    for (let row = 0; row < constraints; row++) {
+      for (const matrix of MATRICES) {
+        if (at + 4 > size) throw malformed(path, `truncated: row ${row} ends outside the constraints section`);
+        if (at - base + 4 > piece.length) {
+          base = at;
+          piece = file.read(offset + base, Math.min(size - base, PIECE_BYTES));
+        }
+        const count = piece.readUInt32LE(at - base);
+        counts[matrix] += count;
+        at += 4 + TERM_BYTES * count;
+      }
+    }
+    return counts;
+  } finally {
+    file.close();
+  }
+}
+
 async function readTerms(
   file: BinFile,
   header: R1csHeader,

@@ -2,8 +2,9 @@
 import fs from "node:fs";
 import { claimOf } from "../../node/circuit/claim.ts";
 import type { Signals } from "../../node/core/domain.ts";
-import { encodeInts } from "../../node/core/tensor.ts";
-import { type Graph, nodeAt } from "../../node/model/ir.ts";
+import { encodeTensors, joinFlat } from "../../node/core/tensor.ts";
+import { outputsOf } from "../../node/model/evaluate.ts";
+import { bordersOf, type Graph } from "../../node/model/ir.ts";
 import { parseGraph } from "../../node/model/serialize.ts";
 import { CHALLENGE, fileOf } from "./ports.ts";
 
@@ -17,12 +18,10 @@ export function readInput(folder: string): Float64Array {
 
 /** Input and output of a run as a claim spells them. */
 export function spelled(graph: Graph, tensors: readonly Float64Array[]): { input: Uint8Array; output: Uint8Array } {
-  const source = nodeAt(graph, graph.input);
-  if (source.op !== "input") throw new RangeError("node 0 is no input");
-  const { ref, border } = graph.output;
+  const { inputs, outputs } = bordersOf(graph);
   return {
-    input: encodeInts(tensors[graph.input] as Float64Array, source.border.type),
-    output: encodeInts(tensors[ref] as Float64Array, border.type),
+    input: encodeTensors(inputs, joinFlat(tensors.slice(0, inputs.length))),
+    output: encodeTensors(outputs, outputsOf(graph, tensors)),
   };
 }
 

@@ -59,10 +59,10 @@ async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
     _: string,
     work: (call: { signal: AbortSignal; onProgress: () => void }) => Promise<T>,
   ): Promise<T> => work({ signal: new AbortController().signal, onProgress: () => undefined });
-  const sample = await inputOf(model.input, `${CALIBRATION}#0`, (file) => file);
-  const { id } = await registerModel(model, sample.bytes, client, publisher, prover, "", silent);
+  const sample = await inputOf(model.inputs, `${CALIBRATION}#0`, (file) => file);
+  const { id } = await registerModel(model, sample, client, publisher, prover, "", silent);
   await prover.close();
-  const asked = await inputOf(model.input, `models/${NAME}/test.npz#3`, (file) => file);
+  const asked = await inputOf(model.inputs, `models/${NAME}/test.npz#3`, (file) => file);
   await model.close();
 
   const keyFile = path.join(dataDir, "prover.key");
@@ -85,7 +85,7 @@ async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
     const { time } = await client.head();
     const question = {
       model: id,
-      input: asked.bytes,
+      input: asked,
       deadline: time + 3600,
       requiredEvidence: Evidence.zk,
       allowDevelopmentKeys: true,

@@ -4,8 +4,8 @@ import { prepareWitness } from "../../node/circuit/witness.ts";
 import { checkWitness } from "../../node/circuit/check.ts";
 import { claimOf, claimWords, sponge } from "../../node/circuit/claim.ts";
 import { R } from "../../node/core/field.ts";
-import { encodeInts } from "../../node/core/tensor.ts";
-import { evaluate } from "../../node/model/evaluate.ts";
+import { encodeTensors } from "../../node/core/tensor.ts";
+import { evaluate, outputsOf } from "../../node/model/evaluate.ts";
 import { openRunner } from "../../node/model/run.ts";
 import type { OpenModel } from "../../node/app/model.ts";
 import type { Prover } from "../../node/proof/prover.ts";
@@ -19,7 +19,7 @@ export interface AgreeOptions {
   readonly prover?: Prover;
 }
 
-/** Evaluates `inputs` (integers of the input's type) on every rung up to `upTo` and compares. */
+/** Evaluates `inputs` (integers of the inputs' types, one tensor after the other) on every rung up to `upTo` and compares. */
 export async function agree(model: OpenModel, inputs: readonly Float64Array[], options: AgreeOptions): Promise<void> {
   const runner = await openRunner(model.onnx, model.graph);
   const make = options.upTo === "onnx" ? undefined : await prepareWitness(model.graph);
@@ -32,8 +32,8 @@ export async function agree(model: OpenModel, inputs: readonly Float64Array[], o
         if (at >= 0) expect(ran[ref]?.[at], `input ${i}, node ${ref}, element ${at}`).to.equal(tensor[at]);
       });
       if (make === undefined) continue;
-      const bytes = encodeInts(input, model.input.type);
-      const output = encodeInts(tensors[model.graph.output.ref] as Float64Array, model.output.type);
+      const bytes = encodeTensors(model.inputs, input);
+      const output = encodeTensors(model.outputs, outputsOf(model.graph, tensors));
       const r = (sponge(claimWords(bytes, output)) * 7n + BigInt(i)) % R;
       await checkWitness(model.package.path("circuit"), make(ran, r), model.graph);
       if (options.upTo !== "proof" || options.prover === undefined) continue;

@@ -6,7 +6,9 @@ import { hexOf, parseId } from "../../chain/codec.ts";
 import type { RequestId } from "../../core/domain.ts";
 import { EXIT_CODES, NodeError } from "../../core/errors.ts";
 import type { LongCall } from "../../core/ports.ts";
-import type { Widths } from "../../model/lowering.ts";
+import type { BorderTensor } from "../../core/tensor.ts";
+import type { Specs } from "../../model/border.ts";
+import { parseRandom } from "../../model/dataset.ts";
 import { sha256 } from "../../proof/files.ts";
 import type { ModelPackage } from "../../proof/package.ts";
 import { digestOf, prepareModel, type StepRunner } from "../compile.ts";
@@ -19,14 +21,22 @@ interface Options extends ChainOptions {
   readonly statement?: string;
 }
 
-/** Quantizes a package's source again with the calibration data that its manifest names by digest. */
-export function requantizer(calibration: string): (model: ModelPackage, call: LongCall) => Promise<string> {
+/**
+ * Quantizes a package's source again, by what its manifest says and with the calibration data that it names by digest: those
+ * given; or drawn again, where they were random.
+ */
+export function requantizer(
+  given: string | undefined,
+): (model: ModelPackage, call: LongCall) => Promise<string | undefined> {
   return async (model, call) => {
-    const { input, output, report, calibration: recorded } = model.manifest;
+    const { calibration: recorded, choices } = model.manifest;
+    const calibration = given ?? (parseRandom(recorded.from) === undefined ? undefined : recorded.from);
+    if (calibration === undefined) return undefined;
     const { signal = new AbortController().signal, onProgress = () => undefined } = call;
     const step: StepRunner = (_name, work) => work({ signal, onProgress });
-    const { widths } = report as unknown as { readonly widths: Widths };
-    const again = await prepareModel({ source: model.path("source"), calibration, input, output, widths }, step);
+    const [inputs, outputs] = [byName(model.manifest.inputs), byName(model.manifest.outputs)];
+    const declared = { inputs, outputs, inputRanges: recorded.ranges, ...choices };
+    const again = await prepareModel({ source: model.path("source"), calibration, ...declared }, step);
     if (digestOf(again.calibration) !== recorded.sha256) {
       throw new NodeError("input", "the calibration data is not what the manifest names", {
         mend: "Give the publisher's calibration file.",
@@ -35,6 +45,9 @@ export function requantizer(calibration: string): (model: ModelPackage, call: Lo
     return sha256(again.quantized.onnx);
   };
 }
+
+const byName = (borders: readonly BorderTensor[]): Specs<BorderTensor> =>
+  Object.fromEntries(borders.map((border) => [border.name, border]));
 
 export function showAudit(report: AuditReport, say: (line?: string) => void): void {
   const marks = { ok: "ok", failed: "FAILED", absent: "-" } as const;
@@ -72,7 +85,7 @@ export function auditCommand(): Command {
           request: parseId(request) as RequestId,
           fromBlock,
           ...(folder !== undefined && { folder: context.path(folder) }),
-          ...(data !== undefined && { requantize: requantizer(data) }),
+          requantize: requantizer(data),
           ...(statement !== undefined && { statement: fs.readFileSync(context.path(statement), "utf8") }),
           ...call,
         }),

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { challenge, ZERO_ID } from "../../chain/codec.ts";
 import type { Address, ModelId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
-import { byteLength } from "../../core/tensor.ts";
+import { byteLengthOf } from "../../core/tensor.ts";
 import { openProver } from "../../proof/prover.ts";
 import { verifyProof } from "../../proof/verify.ts";
 import { openModel } from "../model.ts";
@@ -45,7 +45,7 @@ export function benchCommand(): Command {
       try {
         const { vkey } = model.package;
         if (vkey === undefined) throw new NodeError("input", "the package has no key");
-        const input = new Uint8Array(byteLength(model.input));
+        const input = new Uint8Array(byteLengthOf(model.inputs));
         const nobody = `0x${"0".repeat(40)}` as Address;
         const about = {
           chainId: 0n,

@@ -1,30 +1,82 @@
 // glassbox compile: an ONNX file and calibration data to a model package.
 import path from "node:path";
-import { Command, InvalidArgumentError } from "commander";
-import { parseInputSpec } from "../../model/border.ts";
+import { Command } from "commander";
+import { NodeError } from "../../core/errors.ts";
+import { type InputSpec, parseInputSpec, parseOutputSpec, type Specs } from "../../model/border.ts";
+import type { OutputSpec } from "../../model/lowering.ts";
+import type { Dims } from "../../model/onnx/check.ts";
 import { compile } from "../compile.ts";
-import { action, projectFolder, withExamples } from "./context.ts";
-import { showPackage } from "./show.ts";
+import { type Estimate, MACHINE } from "../estimate.ts";
+import { duration } from "../terminal.ts";
+import { action, type Context, projectFolder, withExamples } from "./context.ts";
+import { elemTypesOf, estimateText, showPackage } from "./show.ts";
+import { dimsOption, parseRange, specsOption } from "./specs.ts";
 
-interface Options {
+export interface SourceOptions {
   readonly calibration: string;
+  readonly input?: Specs<InputSpec>;
+  readonly inputRange?: Specs<readonly [number, number]>;
+  readonly output?: Specs<OutputSpec>;
+  readonly dim?: Dims;
+}
+
+interface Options extends SourceOptions {
   readonly test?: string;
   readonly out?: string;
   readonly name?: string;
-  readonly input?: string;
-  readonly inputRange?: readonly [number, number];
-  readonly output?: string;
   readonly keys: boolean;
+  readonly yes?: true;
 }
 
 export const keyCache = path.join(projectFolder, ".glassbox", "keys");
 
-function rangeOption(text: string): readonly [number, number] {
-  const [lo, hi, more] = text.split(",").map(Number);
-  if (lo === undefined || hi === undefined || more !== undefined || !(lo < hi) || !Number.isFinite(hi - lo)) {
-    throw new InvalidArgumentError("Give two numbers, the smaller first: --input-range=-1,1");
+/** Work that is estimated to take longer is not begun without being asked for. */
+const MOST_SECONDS = 60;
+
+/** Adds what says how an .onnx file is to be read and quantized. */
+export function withSource(command: Command): Command {
+  return command
+    .option(
+      "--input <[name=]type>",
+      'what the inputs (or one of them) are: uint8, or "int16@-8" for integers that stand for q * 2^-8; repeatable',
+      specsOption(parseInputSpec),
+    )
+    .option(
+      "--input-range <[name=]lo,hi>",
+      "reals that the inputs (or one of them) lie between, for random calibration; repeatable",
+      specsOption(parseRange),
+    )
+    .option(
+      "--output <[name=]type>",
+      "type of the outputs (or of one), exponent by range unless it is given; repeatable (default: int16 or int32)",
+      specsOption(parseOutputSpec),
+    )
+    .option("--dim <name=size>", "size of a dimension that the file leaves open; repeatable", dimsOption);
+}
+
+export function preparing(context: Context, { calibration, input, inputRange, output, dim }: SourceOptions) {
+  return {
+    calibration: /^random(:|$)/.test(calibration) ? calibration : context.path(calibration),
+    ...(input && { inputs: input }),
+    ...(inputRange && { inputRanges: inputRange }),
+    ...(output && { outputs: output }),
+    ...(dim && { dims: dim }),
+  };
+}
+
+/** Tells what key and proofs will take, and asks before a key that takes long. @throws NodeError "usage", "aborted" */
+async function agreeOn(context: Context, estimate: Estimate, { keys, yes }: Options, hasKey: boolean): Promise<void> {
+  context.terminal.note(`  estimated: ${estimateText(estimate)}`);
+  if (!keys || hasKey || yes || estimate.keySeconds <= MOST_SECONDS) return;
+  const what = `making the key takes about ${duration(1000 * estimate.keySeconds)} on ${MACHINE}`;
+  const agreed = await context.terminal.ask(`${what}; go on?`, context.signal);
+  if (agreed === undefined) {
+    throw new NodeError("usage", `${what}, and there is no terminal to ask on`, {
+      mend: "Add --yes to begin it all the same, or --no-keys to stop before the key.",
+      facts: { ...estimate },
+    });
   }
-  return [lo, hi];
+  if (!agreed) throw new NodeError("aborted", "stopped before the key was made; nothing was written");
 }
 
 export function compileCommand(): Command {
@@ -34,39 +86,39 @@ export function compileCommand(): Command {
     .requiredOption("--calibration <data>", "samples as .npz, .npy, .json or .csv; or random[:seed], for trials")
     .option("--test <data>", "labelled held-out samples, to compare the float and the integer model on")
     .option("--out <folder>", "where the package goes (default: the model's name, beside where you are)")
-    .option("--name <name>", "name of the model (default: the name of its file or of its folder)")
-    .option("--input <type>", 'what the inputs are, such as uint8, or "int16@-8" for integers that stand for q * 2^-8')
-    .option("--input-range <lo,hi>", "reals that the inputs lie between; for random calibration", rangeOption)
-    .option("--output <type>", "type and exponent of the outputs (default: int16, exponent by range)")
-    .option("--no-keys", "stop before the proving key");
+    .option("--name <name>", "name of the model (default: the name of its file or of its folder)");
+  withSource(command)
+    .option("--no-keys", "stop before the proving key")
+    .option("--yes", "begin what is estimated to take over a minute without being asked");
   withExamples(command, [
     "compile models/digits-cnn/model.onnx --calibration models/digits-cnn/calibration.npz --test models/digits-cnn/test.npz",
     "compile my.onnx --calibration random:7 --input uint8 --no-keys",
     "compile my.onnx --calibration samples.csv --input int16@-8 --out packages/my",
+    "compile two.onnx --calibration both.npz --input image=uint8 --input age=int16@-4 --output scores=int32 --dim length=16",
   ]);
   return command.action(
     action(async (context, file: string, options: Options) => {
       const source = context.path(file);
       const base = path.basename(source, path.extname(source));
       const name = options.name ?? (base === "model" ? path.basename(path.dirname(source)) : base);
-      const isRandom = /^random(:|$)/.test(options.calibration);
       const compiled = await compile(
         {
           source,
-          calibration: isRandom ? options.calibration : context.path(options.calibration),
+          ...preparing(context, options),
           name,
           out: context.path(options.out ?? name),
           keys: options.keys,
           keyCache,
           ...(options.test !== undefined && { test: context.path(options.test) }),
-          ...(options.input !== undefined && { input: parseInputSpec(options.input) }),
-          ...(options.inputRange && { inputRange: options.inputRange }),
-          ...(options.output !== undefined && { output: parseInputSpec(options.output) }),
+          onEstimate: (estimate, hasKey) => agreeOn(context, estimate, options, hasKey),
         },
         context.step,
       );
       const { folder, digest, manifest } = compiled.package;
-      context.report({ folder, digest, manifest }, (say) => showPackage(compiled.package, say));
+      const { estimate, float } = compiled;
+      context.report({ folder, digest, estimate, manifest }, (say) =>
+        showPackage(compiled.package, elemTypesOf(float), say),
+      );
     }),
   );
 }

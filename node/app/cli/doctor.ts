@@ -9,10 +9,10 @@ import { claimOf, claimWords, sponge } from "../../circuit/claim.ts";
 import { prepareWitness } from "../../circuit/witness.ts";
 import { openKey } from "../../chain/keys.ts";
 import { asNodeError, EXIT_CODES } from "../../core/errors.ts";
-import { type BorderTensor, encodeInts } from "../../core/tensor.ts";
+import { type BorderTensor, encodeTensors } from "../../core/tensor.ts";
 import { emitOnnx } from "../../model/emit.ts";
-import { evaluate } from "../../model/evaluate.ts";
-import type { Graph } from "../../model/ir.ts";
+import { evaluate, outputsOf } from "../../model/evaluate.ts";
+import { bordersOf, type Graph } from "../../model/ir.ts";
 import { openRunner } from "../../model/run.ts";
 import { openProver } from "../../proof/prover.ts";
 import { makeDevelopmentKey } from "../../proof/setup.ts";
@@ -42,10 +42,20 @@ function smallGraph(): Graph {
     nodes: [
       { op: "input", name: "x", shape: [1, 2], border: input },
       { op: "dense", name: "sum", shape: [1, 1], x: 0, weights: Int32Array.of(100, -27), bias: Float64Array.of(5) },
-      { op: "rescale", name: "y", shape: [1, 1], x: 1, multiplier: [1], shift: [7], axis: 1, lo: -128, hi: 127 },
+      {
+        op: "rescale",
+        name: "y",
+        shape: [1, 1],
+        x: 1,
+        multiplier: [1],
+        shift: [7],
+        axis: 1,
+        lo: -128,
+        hi: 127,
+        ties: "up",
+      },
     ],
-    input: 0,
-    output: { ref: 2, border: output },
+    outputs: [{ ref: 2, border: output }],
   };
 }
 
@@ -116,10 +126,9 @@ export function doctorCommand(): Command {
         );
         await find(`prover (${prover.name})`, async () => {
           const { vkey } = await makeDevelopmentKey({ r1cs, zkey, signal: context.signal });
-          const [input, output] = [
-            encodeInts(x, graph.output.border.type),
-            encodeInts(expected[2] as Float64Array, graph.output.border.type),
-          ];
+          const { inputs, outputs } = bordersOf(graph);
+          const input = encodeTensors(inputs, x);
+          const output = encodeTensors(outputs, outputsOf(graph, expected));
           const c = sponge(claimWords(input, output));
           const r = 1n + c / 2n;
           const wtns = (await prepareWitness(graph))(expected, r);

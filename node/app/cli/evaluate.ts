@@ -7,7 +7,7 @@ import { toIntegers } from "../../model/border.ts";
 import { readDataset } from "../../model/dataset.ts";
 import { evaluate } from "../../model/evaluate.ts";
 import { openRunner } from "../../model/run.ts";
-import { measureAccuracy } from "../../model/accuracy.ts";
+import { classesAt, measureAccuracy } from "../../model/accuracy.ts";
 import { readModelBytes } from "../../model/onnx/read.ts";
 import { openModel } from "../model.ts";
 import { action, integerOption, withExamples } from "./context.ts";
@@ -29,16 +29,17 @@ export function evaluateCommand(): Command {
       const model = await openModel(context.path(folder), { keys: false, signal: context.signal });
       const runner = await openRunner(model.onnx, model.graph);
       try {
-        const data = await readDataset(context.path(options.data), model.input.shape);
         const source = new Uint8Array(fs.readFileSync(model.package.path("source")));
-        const float = await readModelBytes(source);
+        const float = await readModelBytes(source, undefined, { dims: model.package.manifest.choices.dims });
+        const classes = classesAt(float) !== undefined;
+        const data = await readDataset(context.path(options.data), model.inputs, { classes });
         const accuracy = await context.step("run float and integer", (call) =>
           measureAccuracy({ source, float, graph: model.graph, runner, data }, call),
         );
         const witnessed = await context.step("compare bit for bit", async ({ onProgress }) => {
           const make = await prepareWitness(model.graph);
           for (const [i, sample] of data.samples.entries()) {
-            const integers = toIntegers(model.input, sample);
+            const integers = toIntegers(model.inputs, sample);
             const tensors = await runner.run(integers);
             evaluate(model.graph, integers).forEach((tensor, ref) => {
               if (!tensor.every((value, k) => value === tensors[ref]?.[k])) {

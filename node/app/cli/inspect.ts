@@ -7,14 +7,15 @@ import { parseInputSpec } from "../../model/border.ts";
 import { supportedOps } from "../../model/onnx/ops.ts";
 import { printGraph } from "../../model/print.ts";
 import { loadPackage, readGraph } from "../../proof/package.ts";
+import { bordersOf } from "../../model/ir.ts";
+import { readModelBytes } from "../../model/onnx/read.ts";
 import { prepareModel } from "../compile.ts";
 import { columns } from "../terminal.ts";
+import { preparing, type SourceOptions, withSource } from "./compile.ts";
 import { action, withExamples } from "./context.ts";
-import { domainText, layerTable, showPackage } from "./show.ts";
+import { domainText, elemTypesOf, layerTable, sayBorders, showPackage } from "./show.ts";
 
-interface Options {
-  readonly calibration: string;
-  readonly input?: string;
+interface Options extends SourceOptions {
   readonly ir?: true;
   readonly ops?: true;
 }
@@ -23,8 +24,8 @@ export function inspectCommand(): Command {
   const command = new Command("inspect")
     .description("print layers, ranges and constraints of an ONNX file or of a package")
     .argument("[model]", "a package's folder, or an .onnx file")
-    .option("--calibration <data>", "for an .onnx file: samples, or random[:seed]", "random:1")
-    .option("--input <type>", "for an .onnx file: type of the inputs, such as uint8 or int16@-8", "int8@-7")
+    .option("--calibration <data>", "for an .onnx file: samples, or random[:seed]", "random:1");
+  withSource(command)
     .option("--ir", "print the integer graph as text")
     .option("--ops", "print the ONNX operators that the compiler reads");
   withExamples(command, ["inspect packages/digits-cnn", "inspect my.onnx --calibration samples.npz", "inspect --ops"]);
@@ -47,29 +48,32 @@ export function inspectCommand(): Command {
       if (fs.statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
         const pack = await loadPackage(place, { keys: false, signal: context.signal });
         const graph = await readGraph(pack);
+        const { dims } = pack.manifest.choices;
+        const float = await readModelBytes(new Uint8Array(fs.readFileSync(pack.path("source"))), undefined, { dims });
+        const elemTypes = elemTypesOf(float);
         context.report(
-          { ...pack.manifest, digest: pack.digest, ...(options.ir && { ir: printGraph(graph) }) },
-          (say) => (options.ir ? say(printGraph(graph)) : showPackage(pack, say)),
+          { ...pack.manifest, elemTypes, digest: pack.digest, ...(options.ir && { ir: printGraph(graph) }) },
+          (say) => (options.ir ? say(printGraph(graph)) : showPackage(pack, elemTypes, say)),
         );
         return;
       }
-      const calibration = /^random(:|$)/.test(options.calibration)
-        ? options.calibration
-        : context.path(options.calibration);
-      const input = parseInputSpec(options.input ?? "int8@-7");
-      const derived = command.getOptionValueSource("input") === "default" && !calibration.startsWith("random");
-      const { quantized } = await prepareModel(
-        { source: place, calibration, ...(!derived && { input }) },
+      const { float, quantized } = await prepareModel(
+        { source: place, ...preparing(context, options), assumed: parseInputSpec("int8@-7") },
         context.step,
       );
+      const { inputs, outputs } = bordersOf(quantized.graph);
+      const elemTypes = elemTypesOf(float);
       const circuit = await context.step("count the constraints", (call) => buildCircuit(quantized.graph, call));
       const ir = options.ir && printGraph(quantized.graph);
-      context.report({ layers: quantized.layers, notices: quantized.notices, circuit, ...(ir && { ir }) }, (say) => {
+      const { layers, notices } = quantized;
+      context.report({ inputs, outputs, elemTypes, layers, notices, circuit, ...(ir && { ir }) }, (say) => {
         if (ir) return say(ir);
+        sayBorders("input", inputs, elemTypes, say);
+        sayBorders("output", outputs, undefined, say);
         say(domainText(circuit));
-        for (const notice of quantized.notices) say(`note: ${notice}`);
+        for (const notice of notices) say(`note: ${notice}`);
         const costs = circuit.layers.map(({ constraints }) => constraints);
-        for (const line of layerTable(quantized.layers, costs)) say(line);
+        for (const line of layerTable(layers, costs)) say(line);
       });
     }),
   );

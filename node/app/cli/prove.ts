@@ -6,8 +6,6 @@ import { claimOf } from "../../circuit/claim.ts";
 import { bytesOf, challenge, hexOf, parseAddress, parseId, ZERO_ID } from "../../chain/codec.ts";
 import type { Address, Hex, ModelId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
-import { decodeInts } from "../../core/tensor.ts";
-import { toReals } from "../../model/border.ts";
 import { loadPackage } from "../../proof/package.ts";
 import { openProver } from "../../proof/prover.ts";
 import { verifyProof } from "../../proof/verify.ts";
@@ -15,6 +13,7 @@ import { proofFromSnarkjs, proofToSnarkjs } from "../../proof/vkey.ts";
 import { inputOf, openModel } from "../model.ts";
 import { duration } from "../terminal.ts";
 import { action, toJson, withExamples } from "./context.ts";
+import { realsOf, sayReals } from "./show.ts";
 
 interface About {
   readonly chainId: string;
@@ -68,7 +67,10 @@ export function proveCommand(): Command {
   const command = new Command("prove")
     .description("run a package on an input and prove the answer; writes the claim with its proof")
     .argument("<package>", "the package's folder")
-    .requiredOption("--input <data>", "0x-hex of the input bytes, or a data file with the sample's number: test.npz#7")
+    .requiredOption(
+      "--input <data>",
+      "test.npz#7: a data file and a sample's number; or values as JSON; or 0x-hex of bytes",
+    )
     .option("--out <file>", "where the proof goes (default: proof.json)")
     .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of the built-in one")
     .option("--chain-id <n>", "of the claim; with the following four as in docs/claim.md; all zero if not given")
@@ -76,7 +78,10 @@ export function proveCommand(): Command {
     .option("--request <id>", "the request")
     .option("--model <id>", "the model")
     .option("--prover <address>", "who is paid");
-  withExamples(command, ["prove packages/digits-cnn --input models/digits-cnn/test.npz#7 --out proof.json"]);
+  withExamples(command, [
+    "prove packages/digits-cnn --input models/digits-cnn/test.npz#7 --out proof.json",
+    `prove packages/loan --input '{"income": [2.5], "history": [[0, 1, 3]]}'`,
+  ]);
   return command.action(
     action(async (context, folder: string, options: ProveOptions) => {
       const about = aboutOf(options);
@@ -85,7 +90,7 @@ export function proveCommand(): Command {
       );
       const prover = await openProver(options);
       try {
-        const { bytes } = await inputOf(model.input, options.input, context.path);
+        const bytes = await inputOf(model.inputs, options.input, context.path);
         const answer = await context.step(
           "prove",
           (call) => model.prove(prover, bytes, (c, output) => challengeOf(about, c, bytes, output), call),
@@ -102,9 +107,9 @@ export function proveCommand(): Command {
         };
         const out = context.path(options.out ?? "proof.json");
         fs.writeFileSync(out, `${toJson(file)}\n`);
-        const reals = toReals(model.output, decodeInts(answer.output, model.output.type));
-        context.report({ ...file, file: out }, (say) => {
-          say(`output  ${[...reals].join(" ")}`);
+        const reals = realsOf(model.outputs, answer.output);
+        context.report({ ...file, outputs: reals, file: out }, (say) => {
+          sayReals(reals, say);
           say(`proof   ${out}`);
         });
       } finally {
@@ -163,9 +168,10 @@ export function verifyCommand(): Command {
           mend: "Compare the package's manifest digest with the prover's; an altered byte of input, output or proof shows here.",
         });
       }
-      const answer = toReals(manifest.output, decodeInts(output, manifest.output.type));
-      context.report({ holds, about: file.about, input: file.input, output: file.output }, (say) => {
-        say(`the proof holds: ${manifest.name} answers ${[...answer].join(" ")}`);
+      const outputs = realsOf(manifest.outputs, output);
+      context.report({ holds, about: file.about, input: file.input, output: file.output, outputs }, (say) => {
+        say(`the proof holds: ${manifest.name} answers`);
+        sayReals(outputs, say);
         if (manifest.key?.kind === "development")
           say("the key is a development key: anyone could have forged this proof");
       });

@@ -5,7 +5,7 @@ import type { ChainClient } from "../../chain/client.ts";
 import { register, type Wait } from "../../chain/write.ts";
 import type { Digest, ModelId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
-import { byteLength } from "../../core/tensor.ts";
+import { byteLengthOf } from "../../core/tensor.ts";
 import { openProver, type Prover } from "../../proof/prover.ts";
 import type { StepRunner } from "../compile.ts";
 import { inputOf, openModel, type OpenModel } from "../model.ts";
@@ -23,7 +23,7 @@ export function modelFacts({ package: { manifest, digest } }: Pick<OpenModel, "p
   readonly inputLength: number;
   readonly outputLength: number;
 } {
-  const { files, key, input, output } = manifest;
+  const { files, key, inputs, outputs } = manifest;
   if (key === undefined || !files.source || !files.quantized || !files.circuit) {
     throw new NodeError("input", "a package without a key cannot be registered", {
       mend: "Compile it without --no-keys, or add a ceremony's key.",
@@ -35,8 +35,8 @@ export function modelFacts({ package: { manifest, digest } }: Pick<OpenModel, "p
     circuitDigest: files.circuit.sha256,
     manifestDigest: digest,
     keyKind: key.kind,
-    inputLength: byteLength(input),
-    outputLength: byteLength(output),
+    inputLength: byteLengthOf(inputs),
+    outputLength: byteLengthOf(outputs),
   };
 }
 
@@ -81,7 +81,7 @@ export function registerCommand(): Command {
     .argument("<package>", "the package's folder")
     .option(
       "--sample <data>",
-      "input of the sample proof: 0x-hex, or a data file with #number (default: all zero bytes)",
+      "input of the sample proof: 0x-hex, JSON, or a data file with #number (default: all zero bytes)",
     )
     .option("--uri <uri>", "where the manifest can be fetched", "")
     .option("--rapidsnark <prover>", "rapidsnark's prover binary, instead of the built-in one");
@@ -101,8 +101,8 @@ export function registerCommand(): Command {
       try {
         const sample =
           options.sample === undefined
-            ? new Uint8Array(byteLength(model.input))
-            : (await inputOf(model.input, options.sample, context.path)).bytes;
+            ? new Uint8Array(byteLengthOf(model.inputs))
+            : await inputOf(model.inputs, options.sample, context.path);
         const { id, gas } = await registerModel(model, sample, client, wait, prover, options.uri, context.step);
         context.report({ model: id, publisher: wait.sender.address, registry: client.registry, gas }, (say) => {
           say(`model      ${id}`);

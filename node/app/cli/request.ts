@@ -6,14 +6,13 @@ import { request } from "../../chain/write.ts";
 import { Evidence, type ModelId, type RequestId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
 import type { Clock } from "../../core/ports.ts";
-import { type BorderTensor, decodeInts } from "../../core/tensor.ts";
-import { toReals } from "../../model/border.ts";
 import { loadPackage } from "../../proof/package.ts";
 import { inputOf } from "../model.ts";
 import { systemClock } from "../observe.ts";
 import { grouped } from "../terminal.ts";
 import { type ChainOptions, type KeyOptions, openClient, openSigner, waitOf, withChain, withKey } from "./chain.ts";
 import { action, integerOption, withExamples } from "./context.ts";
+import { realsOf, sayReals } from "./show.ts";
 
 interface Options extends ChainOptions, KeyOptions {
   readonly input: string;
@@ -62,7 +61,10 @@ export function requestCommand(): Command {
   const command = new Command("request")
     .description("ask a registered model, with a fee in escrow, and wait for the verified answer")
     .argument("<model>", "the model's id, as `glassbox register` prints it")
-    .requiredOption("--input <data>", "0x-hex of the input bytes; or a data file with #number, which needs --package")
+    .requiredOption(
+      "--input <data>",
+      "0x-hex of the input bytes; with --package also values as JSON, or a data file with #number",
+    )
     .option("--package <folder>", "the model's package: to spell real values as bytes and to read the answer")
     .option("--fee <wei>", "what the prover gets", "0")
     .option(
@@ -86,12 +88,11 @@ export function requestCommand(): Command {
           ? undefined
           : (await loadPackage(context.path(options.package), { keys: false, signal: context.signal })).manifest;
       if (manifest === undefined && !options.input.startsWith("0x")) {
-        throw new NodeError("usage", "a data file can only be spelled as bytes with the model's package at hand", {
+        throw new NodeError("usage", "values can only be spelled as bytes with the model's package at hand", {
           mend: "Give --package with its folder, or --input as 0x-hex.",
         });
       }
-      const border = manifest?.input ?? ({ shape: [] } as unknown as BorderTensor);
-      const { bytes } = await inputOf(border, options.input, context.path);
+      const bytes = await inputOf(manifest?.inputs ?? [], options.input, context.path);
       const { time } = await client.head(context.signal);
       const question = {
         model: parseId(model) as ModelId,
@@ -111,10 +112,11 @@ export function requestCommand(): Command {
       const result = await context.step("wait for the answer", ({ signal }) =>
         awaitResult(client, seen.id, { clock: systemClock, pollMs: 1000, signal }),
       );
-      const answer = manifest && [...toReals(manifest.output, decodeInts(result.output, manifest.output.type))];
-      context.report({ ...asked, result: { ...result, output: hexOf(result.output), answer } }, (say) => {
+      const outputs = manifest && realsOf(manifest.outputs, result.output);
+      context.report({ ...asked, result: { ...result, output: hexOf(result.output), outputs } }, (say) => {
         say(`request   ${seen.id}`);
-        say(`output    ${answer?.join(" ") ?? hexOf(result.output)}`);
+        if (outputs === undefined) say(`output    ${hexOf(result.output)}`);
+        else sayReals(outputs, say);
         say(`prover    ${result.prover}`);
         say(`evidence  ${evidenceText(result.evidence)}`);
         say("check it yourself: glassbox audit with this request's id");

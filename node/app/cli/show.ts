@@ -1,9 +1,13 @@
 // How packages and tensors are shown to a person.
-import { type BorderTensor, typeName, typeRange } from "../../core/tensor.ts";
+import { type BorderTensor, byteLengthOf, decodeTensors, splitFlat, typeName, typeRange } from "../../core/tensor.ts";
+import type { Accuracy } from "../../model/accuracy.ts";
+import { toReals } from "../../model/border.ts";
+import { type FloatGraph, floatInputs } from "../../model/graph.ts";
 import type { LayerReport } from "../../model/report.ts";
 import type { ModelPackage } from "../../proof/package.ts";
-import { comparisonText, type Comparison } from "../compile.ts";
-import { bytes, columns, grouped } from "../terminal.ts";
+import { comparisonText } from "../compile.ts";
+import { type Estimate, MACHINE } from "../estimate.ts";
+import { bytes, columns, duration, grouped } from "../terminal.ts";
 
 type Say = (line?: string) => void;
 
@@ -11,6 +15,47 @@ export function borderText({ name, shape, type, exponent }: BorderTensor): strin
   const { lo, hi } = typeRange(type);
   const unit = exponent === 0 ? "" : ` * 2^${exponent}`;
   return `${name}  ${typeName(type)} [${shape.join(", ")}], ${lo} to ${hi}${unit}`;
+}
+
+/** Inputs (or outputs), one a line; with the element type that the ONNX file declares, where it is known. */
+export function sayBorders(
+  what: string,
+  borders: readonly BorderTensor[],
+  types: ElemTypes | undefined,
+  say: Say,
+): void {
+  for (const border of borders) {
+    const type = types?.[border.name];
+    say(`${what.padEnd(9)} ${borderText(border)}${type === undefined ? "" : ` (${type} in the ONNX file)`}`);
+  }
+}
+
+type ElemTypes = Readonly<Record<string, string>>;
+
+/** The inputs' element types as the ONNX file declares them, by name. */
+export function elemTypesOf(float: FloatGraph): ElemTypes {
+  return Object.fromEntries(floatInputs(float).map(({ name, elemType }) => [name, elemType]));
+}
+
+interface NamedReals {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+/** The reals that an answer's bytes spell, output by output. */
+export function realsOf(borders: readonly BorderTensor[], answer: Uint8Array): readonly NamedReals[] {
+  const parts = splitFlat(borders, toReals(borders, decodeTensors(borders, answer)));
+  return borders.map(({ name }, k) => ({ name, values: [...(parts[k] as Float64Array)] }));
+}
+
+export function sayReals(outputs: readonly NamedReals[], say: Say): void {
+  for (const { name, values } of outputs) say(`output    ${name}: ${values.join(" ")}`);
+}
+
+/** What key and proofs will take. */
+export function estimateText({ keyBytes, keySeconds, proofSeconds, proofBytes }: Estimate): string {
+  const [key, proof] = [keySeconds, proofSeconds].map((seconds) => duration(1000 * seconds));
+  return `key of ${bytes(keyBytes)} in about ${key}; a proof in about ${proof} with ${bytes(proofBytes)} of memory (on ${MACHINE})`;
 }
 
 const real = (value: number): string => (Number.isInteger(value) ? `${value}` : value.toPrecision(4));
@@ -40,15 +85,16 @@ export function domainText({ constraints, domain }: { readonly constraints: numb
   return `${grouped(constraints)} constraints, domain 2^${Math.log2(domain)} (${grouped(over)} over 2^${Math.log2(smaller)})`;
 }
 
-export function showPackage({ folder, digest, manifest }: ModelPackage, say: Say): void {
+export function showPackage({ folder, digest, manifest }: ModelPackage, types: ElemTypes, say: Say): void {
   const { circuit, report, key, files } = manifest;
   const { layers, accuracy } = report as unknown as {
     readonly layers: readonly LayerReport[];
-    readonly accuracy: Comparison & { readonly on: string };
+    readonly accuracy: Accuracy & { readonly on: string };
   };
   say(`model     ${manifest.name}`);
-  say(`input     ${borderText(manifest.input)}`);
-  say(`output    ${borderText(manifest.output)}`);
+  sayBorders("input", manifest.inputs, types, say);
+  sayBorders("output", manifest.outputs, undefined, say);
+  say(`bytes     ${byteLengthOf(manifest.inputs)} in, ${byteLengthOf(manifest.outputs)} out`);
   say(`circuit   ${domainText(circuit)}, ${grouped(circuit.claimConstraints)} of them for the claim`);
   say(`accuracy  ${comparisonText(accuracy)} (${accuracy.samples} ${accuracy.on} samples)`);
   say(

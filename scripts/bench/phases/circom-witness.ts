@@ -3,16 +3,20 @@
 import fs from "node:fs";
 import * as snarkjs from "snarkjs";
 import { reduce } from "../../../node/core/field.ts";
+import { splitFlat } from "../../../node/core/tensor.ts";
 import { symbolOf } from "../../../node/circuit/layers.ts";
 import { planOf } from "../../../node/circuit/plan.ts";
+import { inputsOf } from "../../../node/model/ir.ts";
 import { readGraph, readInput } from "../claims.ts";
 import { CHALLENGE, fileOf, type Phase, timed } from "../ports.ts";
 
 export const phase: Phase = async ({ folder, modelFolder }) => {
   const graph = readGraph(modelFolder);
-  const symbol = symbolOf(planOf(graph), graph.input);
-  const integers = Array.from(readInput(modelFolder), (q) => reduce(BigInt(q)).toString());
-  const signals = { r: CHALLENGE.toString(), [symbol]: integers };
+  const plan = planOf(graph);
+  const inputs = splitFlat(inputsOf(graph), readInput(modelFolder)).map((values, ref) => {
+    return [symbolOf(plan, ref), Array.from(values, (q) => reduce(BigInt(q)).toString())] as const;
+  });
+  const signals = { r: CHALLENGE.toString(), ...Object.fromEntries(inputs) };
   const wtns = fileOf(folder, "wtns");
   const calculate = (): Promise<void> => snarkjs.wtns.calculate(signals, fileOf(folder, "wasm"), wtns);
   const [cold] = await timed(calculate);

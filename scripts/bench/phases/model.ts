@@ -6,7 +6,8 @@ import { toIntegers } from "../../../node/model/border.ts";
 import { quantizeModel } from "../../../node/model/compile.ts";
 import { readDataset } from "../../../node/model/dataset.ts";
 import { emitOnnx } from "../../../node/model/emit.ts";
-import { type Graph, nodeAt } from "../../../node/model/ir.ts";
+import { floatInputs } from "../../../node/model/graph.ts";
+import { bordersOf } from "../../../node/model/ir.ts";
 import { readModel } from "../../../node/model/onnx/read.ts";
 import { serializeGraph } from "../../../node/model/serialize.ts";
 import { randomInput } from "../../../test/support/nets.ts";
@@ -24,11 +25,16 @@ export const phase: Phase = async ({ network, folder }) => {
       return { graph, onnx: emitOnnx(graph), input: randomInput(graph, 1), sourceBytes: undefined };
     }
     const float = await readModel(file("model.onnx"));
-    const shape = float.nodes[float.input]?.shape ?? [];
-    const { samples } = await readDataset(file("calibration.npz"), shape);
+    const inputs = floatInputs(float);
+    const { samples } = await readDataset(file("calibration.npz"), inputs);
     const { graph, onnx } = quantizeModel(float, samples);
-    const heldOut = (await readDataset(file("test.npz"), shape)).samples[0] as Float64Array;
-    return { graph, onnx, input: integersOf(graph, heldOut), sourceBytes: fs.statSync(file("model.onnx")).size };
+    const heldOut = (await readDataset(file("test.npz"), inputs)).samples[0] as Float64Array;
+    return {
+      graph,
+      onnx,
+      input: toIntegers(bordersOf(graph).inputs, heldOut),
+      sourceBytes: fs.statSync(file("model.onnx")).size,
+    };
   });
   fs.writeFileSync(fileOf(folder, "graph"), serializeGraph(graph));
   fs.writeFileSync(fileOf(folder, "onnx"), onnx);
@@ -38,9 +44,3 @@ export const phase: Phase = async ({ network, folder }) => {
     figures: { onnxBytes: onnx.length, ...(sourceBytes === undefined ? {} : { sourceBytes }) },
   };
 };
-
-function integersOf(graph: Graph, reals: Float64Array): Float64Array {
-  const input = nodeAt(graph, graph.input);
-  if (input.op !== "input") throw new RangeError("node 0 is no input");
-  return toIntegers(input.border, reals);
-}

@@ -36,8 +36,7 @@ const GRAPH: Graph = {
     { op: "input", name: "x", shape: [1, 4], border: { name: "x", shape: [1, 4], type: { bits: 8, signed: false }, exponent: 0 } }, // prettier-ignore
     { op: "dense", name: "y", shape: [1, 2], x: 0, weights: Int32Array.of(1, -2, 3, 4, -5, 6, 7, -8), bias: Float64Array.of(9, -10) }, // prettier-ignore
   ],
-  input: 0,
-  output: { ref: 1, border: { name: "y", shape: [1, 2], type: { bits: 16, signed: true }, exponent: 0 } },
+  outputs: [{ ref: 1, border: { name: "y", shape: [1, 2], type: { bits: 16, signed: true }, exponent: 0 } }],
 };
 const INPUT = Uint8Array.of(1, 2, 3, 255);
 /** 1+6-15+1785+9 and -2+8+18-2040-10 */

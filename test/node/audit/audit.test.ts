@@ -6,10 +6,10 @@ import type { ChainClient, ModelRecord } from "../../../node/chain/client.ts";
 import { challenge, keccak, keyHash, modelId } from "../../../node/chain/codec.ts";
 import { claimOf, claimWords, sponge } from "../../../node/circuit/claim.ts";
 import { type Address, Evidence, type Hex, type RequestId, type VerifyingKey } from "../../../node/core/domain.ts";
-import { byteLength, decodeInts, encodeInts } from "../../../node/core/tensor.ts";
+import { byteLengthOf, decodeTensors, encodeTensors } from "../../../node/core/tensor.ts";
 import { modelFacts } from "../../../node/app/cli/register.ts";
 import { openModel, type OpenModel } from "../../../node/app/model.ts";
-import { evaluate } from "../../../node/model/evaluate.ts";
+import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
 import { compiledExample } from "../../support/packages.ts";
 import { prove, TRAPDOOR, verifyingKeyOf } from "../../support/trapdoor.ts";
 
@@ -25,9 +25,9 @@ function chainOf(model: OpenModel, over: Partial<ModelRecord>, key: VerifyingKey
   const rest = { key: COORDINATOR, retired: false, registeredAt: 0, manifestURI: "" };
   const record: ModelRecord = { ...rest, ...facts };
   const id = modelId(record);
-  const input = new Uint8Array(byteLength(model.input)).fill(1);
-  const tensors = evaluate(model.graph, decodeInts(input, model.input.type));
-  const output = encodeInts(tensors[model.graph.output.ref] as Float64Array, model.output.type);
+  const input = new Uint8Array(byteLengthOf(model.inputs)).fill(1);
+  const tensors = evaluate(model.graph, decodeTensors(model.inputs, input));
+  const output = encodeTensors(model.outputs, outputsOf(model.graph, tensors));
   const c = sponge(claimWords(input, output));
   const claim = { chainId: 1n, contract: COORDINATOR, request: REQUEST, model: id, prover: PROVER, c, input, output };
   const r = challenge("claim", claim);
@@ -79,7 +79,7 @@ describe("an audit with the model's package", function () {
   });
 
   it("fails where other lengths are registered than the model has", async () => {
-    const lengths = { inputLength: byteLength(model.input) + 1, outputLength: byteLength(model.output) + 1 };
+    const lengths = { inputLength: byteLengthOf(model.inputs) + 1, outputLength: byteLengthOf(model.outputs) + 1 };
     const report = await run(lengths, model.package.vkey as VerifyingKey);
     expect(found(report)).to.match(/: the input's length, the output's length$/);
   });

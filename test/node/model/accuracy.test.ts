@@ -20,7 +20,7 @@ function modelOf(end: "Identity" | "Softmax" | "ArgMax"): Uint8Array {
   const shape = end === "ArgMax" ? [1, 1] : [1, 2];
   return writer.finish({
     name: end, opset: 17, irVersion: 8, producer: { name: "test", version: "1" }, metadata: {},
-    input: { name: "x", type: "float32", shape: [1, 2] }, output: { name: "y", type: "float32", shape },
+    inputs: [{ name: "x", type: "float32", shape: [1, 2] }], outputs: [{ name: "y", type: "float32", shape }],
   }); // prettier-ignore
 }
 

@@ -5,9 +5,9 @@ import path from "node:path";
 import { expect } from "chai";
 import { zipSync } from "fflate";
 import { NodeError } from "../../../node/core/errors.ts";
-import { typeRange } from "../../../node/core/tensor.ts";
-import { inputBorder, parseInputSpec, toIntegers, toReals } from "../../../node/model/border.ts";
-import { parseRandom, randomDataset, readDataset } from "../../../node/model/dataset.ts";
+import { type BorderTensor, typeRange } from "../../../node/core/tensor.ts";
+import { inputBorders, parseInputSpec, parseOutputSpec, toIntegers, toReals } from "../../../node/model/border.ts";
+import { parseRandom, parseSample, randomDataset, readDataset, type Slot } from "../../../node/model/dataset.ts";
 import type { Dataset, DatasetOptions } from "../../../node/model/dataset.ts";
 import type { FloatGraph, FloatInput } from "../../../node/model/graph.ts";
 import { readNpy } from "../../../node/model/npy.ts";
@@ -48,12 +48,13 @@ describe("sample files", () => {
   const read = (
     name: string,
     content: string | Uint8Array,
-    shape = [1, 2, 3],
+    shape: readonly number[] | readonly Slot[] = [1, 2, 3],
     options: DatasetOptions = {},
   ): Promise<Dataset> => {
     const file = path.join(folder, name);
     fs.writeFileSync(file, content);
-    return readDataset(file, shape, options);
+    const single = shape.every((dim) => typeof dim === "number");
+    return readDataset(file, single ? [{ name: "in", shape }] : (shape), options);
   };
   const SIX = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]; // prettier-ignore
   const twelve = floats(...SIX.flat());
@@ -141,7 +142,9 @@ describe("sample files", () => {
     expect((await refusal(read("a.npz", whole.subarray(0, whole.length - 30)))).message).to.include(
       "cannot be unpacked",
     );
-    expect((await refusal(read("a.npz", zipSync({ "a.npy": x, "b.npy": x })))).message).to.include("none named x");
+    expect((await refusal(read("a.npz", zipSync({ "a.npy": x, "b.npy": x })))).message).to.include(
+      'none for the input "in"',
+    );
     expect((await refusal(read("a.npz", zipSync({ "x.txt": x })))).message).to.include("holds no array");
     expect((await refusal(read("a.npz", labels(0, 1, 2)))).message).to.include("3 labels for 2 samples");
     expect((await refusal(read("a.npz", labels(0, 0.5)))).message).to.include("label 1 is 0.5");
@@ -158,7 +161,8 @@ describe("sample files", () => {
     const bad: [unknown, string][] = [
       [[[[1, 2, 3], [4, 5]]], "unequal lengths"],
       [[[[1, 2, "3"], [4, 5, 6]]], "is no number"],
-      [{ y: [1] }, "neither a list"],
+      [{ y: [1] }, "holds y, and none for the input"],
+      [{}, "holds nothing, and none for the input"],
       [null, "neither a list"],
       [[], "no list of numbers"],
     ]; // prettier-ignore
@@ -196,7 +200,115 @@ describe("sample files", () => {
 
   it("are refused with other endings, or where there is no file", async () => {
     expect((await refusal(read("a.txt", "1"))).message).to.include("is not one of .npy, .npz, .json, .csv");
-    expect((await refusal(readDataset(path.join(folder, "none.csv"), [1, 1]))).message).to.include("cannot read");
+    expect(
+      (await refusal(readDataset(path.join(folder, "none.csv"), [{ name: "x", shape: [1, 1] }]))).message,
+    ).to.include("cannot read");
+  });
+});
+
+describe("samples of a model with several inputs", () => {
+  let folder: string;
+  before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-dataset-"))));
+  after(() => fs.rmSync(folder, { recursive: true }));
+
+  const INPUTS: readonly Slot[] = [
+    { name: "image", shape: [1, 2, 2] },
+    { name: "age", shape: [1, 1] },
+    { name: "on", shape: [] },
+  ];
+  const SAMPLES = [[1, 2, 3, 4, 50, 1], [5, 6, 7, 8, 60, 0]]; // prettier-ignore
+  const read = (name: string, content: string | Uint8Array, inputs = INPUTS, options: DatasetOptions = {}): Promise<Dataset> => {
+    fs.writeFileSync(path.join(folder, name), content);
+    return readDataset(path.join(folder, name), inputs, options);
+  }; // prettier-ignore
+  const listed = (data: Dataset): number[][] => data.samples.map((sample) => [...sample]);
+  const image = npy("<f4", [2, 2, 2], floats(1, 2, 3, 4, 5, 6, 7, 8));
+  const age = npy("<f4", [2, 1], floats(50, 60));
+  const on = npy("|b1", [2], Buffer.of(1, 0));
+
+  it("are read from .npz by the inputs' names, whatever the order and whatever else it holds", async () => {
+    const y = npy("<i8", [2], Buffer.from(BigInt64Array.of(3n, 4n).buffer));
+    const data = await read(
+      "a.npz",
+      zipSync({ "y.npy": y, "on.npy": on, "other.npy": y, "age.npy": age, "image.npy": image }),
+    );
+    expect(listed(data)).to.deep.equal(SAMPLES);
+    expect(data.labels).to.deep.equal([3, 4]);
+  });
+
+  it("are read from a JSON object by the inputs' names, and true and false are 1 and 0", async () => {
+    const values = { on: [true, false], image: [[[1, 2], [3, 4]], [[5, 6], [7, 8]]], age: [[50], [60]], y: [1, 0] }; // prettier-ignore
+    const data = await read("a.json", JSON.stringify(values));
+    expect(listed(data)).to.deep.equal(SAMPLES);
+    expect(data.labels).to.deep.equal([1, 0]);
+  });
+
+  it("are read from CSV as the columns of all inputs, in the model's order", async () => {
+    const data = await read("a.csv", "a,b,c,d,e,f,label\n1,2,3,4,50,1,9\n5,6,7,8,60,0,8\n");
+    expect(listed(data)).to.deep.equal(SAMPLES);
+    expect(data.labels).to.deep.equal([9, 8]);
+  });
+
+  it("take an input called y for that input, and then label for the labels", async () => {
+    const inputs = [{ name: "x", shape: [1, 1] }, { name: "y", shape: [1, 1] }]; // prettier-ignore
+    const data = await read("a.json", JSON.stringify({ x: [[1], [2]], y: [[3], [4]], label: [0, 1] }), inputs);
+    expect(listed(data)).to.deep.equal([[1, 3], [2, 4]]); // prettier-ignore
+    expect(data.labels).to.deep.equal([0, 1]);
+  });
+
+  it("are refused where an input is missing, counts differ, or one array is to serve for all", async () => {
+    const without = await refusal(read("a.npz", zipSync({ "image.npy": image, "age.npy": age })));
+    expect(without.message).to.include('holds image, age, and none for the input "on"');
+    expect(without.mend).to.include("image, age, on");
+    const three = npy("<f4", [3, 1], floats(1, 2, 3));
+    const uneven = await refusal(read("a.npz", zipSync({ "image.npy": image, "age.npy": three, "on.npy": on })));
+    expect(uneven.message).to.include("2 samples of image, but 3 of age");
+    const turned = npy("<f4", [2, 4], floats(1, 2, 3, 4, 5, 6, 7, 8));
+    const flat = await refusal(read("a.npz", zipSync({ "image.npy": turned, "age.npy": age, "on.npy": on })));
+    expect(flat.message).to.include('samples of shape 4, not 2x2, for "image"');
+    expect((await refusal(read("a.npy", image))).message).to.include("holds one array, and the model has 3 inputs");
+    expect((await refusal(read("a.json", "[[1]]"))).message).to.include("holds one array");
+    expect((await refusal(read("a.csv", "1,2,3,4,5\n"))).message).to.include(
+      "5 columns of values, and the model takes 6",
+    );
+  });
+
+  it("have no labels where the model yields no classes, whatever y holds", async () => {
+    const values = { image: [[1, 2, 3, 4]], age: [7], on: 1 };
+    const one = { image: [[[1, 2], [3, 4]]], age: [[7]], on: [1], y: [0.5] }; // prettier-ignore
+    expect(await read("a.json", JSON.stringify(one), INPUTS, { classes: false })).not.to.have.property("labels");
+    expect((await refusal(read("a.json", JSON.stringify(one)))).message).to.include("label 0 is 0.5");
+    expect((await refusal(read("a.json", JSON.stringify(values)))).code).to.equal("input");
+  });
+
+  it("are typed as one sample: nested lists, flat lists, and a number where there is but one", () => {
+    const expected = [1, 2, 3, 4, 50, 1];
+    for (const text of [
+      '{"image": [[1, 2], [3, 4]], "age": [50], "on": true}',
+      '{"on": 1, "image": [1, 2, 3, 4], "age": 50}',
+      '{"on": [1], "image": [[[1, 2], [3, 4]]], "age": [[50]]}',
+    ]) {
+      expect([...parseSample(text, INPUTS)], text).to.deep.equal(expected);
+    }
+    expect([...parseSample("[1, 2]", [{ name: "x", shape: [1, 2] }])]).to.deep.equal([1, 2]);
+    expect([...parseSample("[[1, 2]]", [{ name: "x", shape: [1, 2] }])]).to.deep.equal([1, 2]);
+    expect([...parseSample('{"x": [1, 2]}', [{ name: "in", shape: [1, 2] }])]).to.deep.equal([1, 2]);
+  });
+
+  it("are refused as typed samples of another shape, of two samples, of no numbers, or for other inputs", () => {
+    const ONE = [{ name: "in", shape: [1, 2, 2] }];
+    for (const [text, inputs, message] of [
+      ["[1, 2, 3]", ONE, "values of shape 3, not 2x2"],
+      ["[[1, 2, 3, 4]]", ONE, "values of shape 1x4, not 2x2"],
+      ["[[[1, 2], [3, 4]], [[1, 2], [3, 4]]]", ONE, "holds 2 samples, not one"],
+      ['[1, 2, 3, "4"]', ONE, "is no number"],
+      ['{"out": [1, 2, 3, 4], "off": 1}', ONE, 'none for the input "in"'],
+      ['{"image": [1, 2, 3, 4], "age": 50}', INPUTS, 'none for the input "on"'],
+      ["[1, 2, 3, 4, 50, 1]", INPUTS, "one array, and the model has 3 inputs"],
+      ["{", ONE, "is not JSON"],
+    ] as const) {
+      expect(() => parseSample(text, inputs), text).to.throw(NodeError, message);
+    }
   });
 });
 
@@ -211,13 +323,18 @@ describe("random samples", () => {
   });
 
   it("are the same for the same seed on every machine, and reach both ends of the type", () => {
-    const border = { shape: [1, 1000], type: { bits: 8, signed: true } as const, exponent: -3 };
-    const [sample] = randomDataset(border, 5, 3).samples as [Float64Array];
+    const border = { name: "x", shape: [1, 1000], type: { bits: 8, signed: true } as const, exponent: -3 };
+    const [sample] = randomDataset([border], 5, 3).samples as [Float64Array];
     expect([...sample.subarray(0, 6)].map((v) => v * 8)).to.deep.equal([48, 69, -72, 31, -107, 23]);
     expect([Math.min(...sample), Math.max(...sample)]).to.deep.equal([-16, 127 / 8]);
-    const inside = randomDataset(border, 5, 1, [-1, 2.05]).samples[0]!;
+    const inside = randomDataset([border], 5, 1, { "": [-1, 2.05] }).samples[0]!;
     expect([Math.min(...inside), Math.max(...inside)]).to.deep.equal([-1, 2]);
-    expect(() => randomDataset(border, 5, 1, [20, 30])).to.throw(NodeError, "no input integer");
+    expect(() => randomDataset([border], 5, 1, { x: [20, 30] })).to.throw(NodeError, 'no integer of input "x"');
+    const other = { ...border, name: "z", exponent: 0 };
+    const both = randomDataset([border, other], 5, 2, { z: [7, 7] }).samples;
+    expect(both.map(({ length }) => length)).to.deep.equal([2000, 2000]);
+    expect([...both[0]!.subarray(0, 1000)]).to.deep.equal([...sample]);
+    expect(new Set(both.flatMap((each) => [...each.subarray(1000)]))).to.deep.equal(new Set([7]));
     const next = mulberry32(0);
     expect([next(), next(), next()].map((v) => v * 2 ** 32)).to.deep.equal([1144304738, 1416247, 958946056]);
   });
@@ -226,13 +343,13 @@ describe("random samples", () => {
 describe("the input border", () => {
   const graph = (elemType: FloatInput["elemType"]): FloatGraph => ({
     nodes: [{ op: "input", name: "x", shape: [1, 2], elemType }],
-    input: 0, output: 0, inputName: "x", outputName: "x", notices: [],
+    outputs: [{ ref: 0, name: "y" }], notices: [],
   }); // prettier-ignore
   const derived = (...samples: number[][]): string => {
-    const { type, exponent } = inputBorder(
+    const { type, exponent } = inputBorders(
       graph("float32"),
       samples.map((s) => Float64Array.from(s)),
-    );
+    )[0] as BorderTensor;
     return `${type.signed ? "i" : "u"}${type.bits}@${exponent}`;
   };
 
@@ -251,15 +368,18 @@ describe("the input border", () => {
   });
 
   it("is what the ONNX element type or the caller says", () => {
+    const inputBorder = (...args: Parameters<typeof inputBorders>) => inputBorders(...args)[0] as BorderTensor;
     expect(inputBorder(graph("uint8"), []).type).to.deep.equal({ bits: 8, signed: false });
     expect(inputBorder(graph("bool"), []).type).to.deep.equal({ bits: 8, signed: false });
     expect(inputBorder(graph("int32"), []).type).to.deep.equal({ bits: 32, signed: true });
     expect(inputBorder(graph("int64"), [Float64Array.of(-5, 5)]).type).to.deep.equal({ bits: 8, signed: true });
-    expect(inputBorder(graph("uint8"), [], parseInputSpec("int16@-4"))).to.deep.include({
+    expect(inputBorder(graph("uint8"), [], { "": parseInputSpec("int16@-4") })).to.deep.include({
       type: { bits: 16, signed: true },
       exponent: -4,
     });
     expect(parseInputSpec("uint32")).to.deep.equal({ type: { bits: 32, signed: false }, exponent: 0 });
+    expect(parseOutputSpec("int32")).to.deep.equal({ type: { bits: 32, signed: true } });
+    expect(parseOutputSpec("int32@0")).to.deep.equal({ type: { bits: 32, signed: true }, exponent: 0 });
     for (const text of ["int64", "uint8@", "int8@x", "float32", "int8@-1000"]) {
       expect(() => parseInputSpec(text), text).to.throw(NodeError, "no border type");
     }
@@ -268,12 +388,15 @@ describe("the input border", () => {
   it("takes reals across and back to within half a step, up to the type's ends and no further", () => {
     const border = { name: "x", shape: [1, 3], type: { bits: 16, signed: true } as const, exponent: -4 };
     const { lo, hi } = typeRange(border.type);
-    expect([...toIntegers(border, [lo / 16, hi / 16, 0.03])]).to.deep.equal([lo, hi, 0]);
-    expect([...toReals(border, [lo, 1, hi])]).to.deep.equal([lo / 16, 1 / 16, hi / 16]);
+    expect([...toIntegers([border], Float64Array.of(lo / 16, hi / 16, 0.03))]).to.deep.equal([lo, hi, 0]);
+    expect([...toReals([border], Float64Array.of(lo, 1, hi))]).to.deep.equal([lo / 16, 1 / 16, hi / 16]);
     for (const bad of [(lo - 1) / 16, (hi + 1) / 16, NaN, Infinity]) {
-      expect(() => toIntegers(border, [0, bad, 0]), String(bad)).to.throw(NodeError, 'element 1 of "x"');
+      expect(() => toIntegers([border], Float64Array.of(0, bad, 0)), String(bad)).to.throw(
+        NodeError,
+        'element 1 of "x"',
+      );
     }
-    expect(() => toIntegers(border, [0])).to.throw(NodeError, "takes 3 elements, not 1");
+    expect(() => toIntegers([border], Float64Array.of(0))).to.throw(NodeError, "takes 3 input elements, not 1");
   });
 });
 

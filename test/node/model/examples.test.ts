@@ -8,8 +8,8 @@ import { measureAccuracy } from "../../../node/model/accuracy.ts";
 import { quantizeModel } from "../../../node/model/compile.ts";
 import { randomDataset, readDataset } from "../../../node/model/dataset.ts";
 import { evaluate } from "../../../node/model/evaluate.ts";
-import type { FloatGraph } from "../../../node/model/graph.ts";
-import type { NodeOf } from "../../../node/model/ir.ts";
+import { floatInputs, type FloatGraph } from "../../../node/model/graph.ts";
+import { bordersOf } from "../../../node/model/ir.ts";
 import { readModel } from "../../../node/model/onnx/read.ts";
 import { printGraph } from "../../../node/model/print.ts";
 import { openRunner } from "../../../node/model/run.ts";
@@ -35,15 +35,12 @@ for (const name of ["breast-cancer-mlp", "digits-cnn", "digits-mlp"]) {
   describe(`the example ${name}`, () => {
     let float: FloatGraph;
     let model: ReturnType<typeof quantizeModel>;
-    let input: NodeOf<"input">;
     const folder = `models/${name}`;
-    const shape = (): readonly number[] => float.nodes[0]!.shape;
-    const samplesOf = (file: string): ReturnType<typeof readDataset> => readDataset(`${folder}/${file}.npz`, shape());
+    const samplesOf = (file: string): ReturnType<typeof readDataset> => readDataset(`${folder}/${file}.npz`, floatInputs(float)); // prettier-ignore
 
     before(async () => {
       float = await readModel(`${folder}/model.onnx`);
       model = quantizeModel(float, (await samplesOf("calibration")).samples);
-      input = model.graph.nodes[0] as NodeOf<"input">;
     });
 
     it("is quantized to the committed bytes, loses at most half a point, and changes as many labels as committed", async () => {
@@ -85,9 +82,10 @@ for (const name of ["breast-cancer-mlp", "digits-cnn", "digits-mlp"]) {
     ] as const) {
       it(`yields in onnxruntime what evaluation yields on all held-out and 200 random inputs (optimizer ${optimization}, ${threads} threads, seed ${SEED})`, async () => {
         const runner = await openRunner(model.onnx, model.graph, { optimization, threads });
-        const random = randomDataset(input.border, SEED, 200);
+        const { inputs } = bordersOf(model.graph);
+        const random = randomDataset(inputs, SEED, 200);
         for (const sample of [...(await samplesOf("test")).samples, ...random.samples]) {
-          const integers = toIntegers(input.border, sample);
+          const integers = toIntegers(inputs, sample);
           const [expected, got] = [evaluate(model.graph, integers), await runner.run(integers)];
           expected.forEach((tensor, ref) => {
             const off = tensor.findIndex((value, i) => value !== got[ref]![i]);

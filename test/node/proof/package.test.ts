@@ -19,14 +19,14 @@ const graph: Graph = {
     { op: "input", name: "x", shape: [1, 4], border },
     { op: "reshape", name: "y", shape: [4, 1], x: 0 },
   ],
-  input: 0,
-  output: { ref: 1, border: { ...border, name: "y", shape: [4, 1] } },
+  outputs: [{ ref: 1, border: { ...border, name: "y", shape: [4, 1] } }],
 };
 const description: Description = {
   name: "tiny-mlp",
-  calibration: { from: "random:7", sha256: sha256("calibration") },
-  input: border,
-  output: { ...border, name: "y", shape: [4, 1] },
+  calibration: { from: "random:7", sha256: sha256("calibration"), ranges: { "": [-1, 0.5] } },
+  inputs: [border],
+  outputs: [{ ...border, name: "y", shape: [4, 1] }],
+  choices: { dims: { length: 4 }, widths: { weights: 8, activations: 8, features: 12, tables: 10, tensors: { y: 6 } } },
   circuit: {
     constraints: 13,
     wires: 16,
@@ -274,12 +274,14 @@ describe("a model package", function () {
     it("with a member of the manifest missing, added or of another kind", async () => {
       const good = fs.readFileSync(file(MANIFEST), "utf8");
       type Loose = { [name: string]: Loose & (string | number | Loose[]) };
+      const first = (m: Loose, list: string): Loose => (m[list] as Loose[])[0] as Loose;
+      const widths = (m: Loose): Loose => (m["choices"] as Loose)["widths"] as Loose;
       const changes: readonly (readonly [string, (m: Loose) => void, RegExp])[] = [
         ...Object.keys(JSON.parse(good) as object)
           .filter((name) => name !== "key")
           .map((name) => [`no ${name}`, (m: Loose) => delete m[name], new RegExp(`lacks "${name}"`)] as const),
         ["another format", (m) => Object.assign(m, { format: "zip" }), /not of a Glassbox package/],
-        ["version 2", (m) => Object.assign(m, { version: 2 }), /of version 2/],
+        ["version 1", (m) => Object.assign(m, { version: 1 }), /of version 1/],
         ["a date", (m) => Object.assign(m, { date: "today" }), /unknown "date"/],
         ["a path for a name", (m) => Object.assign(m, { name: "../etc" }), /names the model/],
         ["an empty name", (m) => Object.assign(m, { name: "" }), /names the model/],
@@ -307,14 +309,37 @@ describe("a model package", function () {
           /lacks "ceremony\.json"/,
         ],
         ["no key stated", (m) => delete m["key"], /unknown "key\.zkey"/],
-        ["an int7", (m) => Object.assign((m["input"] as Loose)["type"] as Loose, { bits: 7 }), /no integer type/],
-        ["a shape of nothing", (m) => Object.assign(m["input"] as Loose, { shape: [1, 0] }), /impossible shape/],
+        ["an int7", (m) => Object.assign(first(m, "inputs")["type"] as Loose, { bits: 7 }), /no integer type/],
+        ["a shape of nothing", (m) => Object.assign(first(m, "inputs"), { shape: [1, 0] }), /impossible shape/],
         [
           "a shape of too much",
-          (m) => Object.assign(m["input"] as Loose, { shape: [2 ** 30, 2 ** 30] }),
+          (m) => Object.assign(first(m, "inputs"), { shape: [2 ** 30, 2 ** 30] }),
           /impossible shape/,
         ],
-        ["half an exponent", (m) => Object.assign(m["output"] as Loose, { exponent: 0.5 }), /no exponent/],
+        ["half an exponent", (m) => Object.assign(first(m, "outputs"), { exponent: 0.5 }), /no exponent/],
+        ["an input without name", (m) => Object.assign(first(m, "inputs"), { name: "" }), /no name in inputs/],
+        ["no input", (m) => Object.assign(m, { inputs: [] }), /has 0 inputs/],
+        ["65 outputs", (m) => Object.assign(m, { outputs: Array(65).fill(first(m, "outputs")) }), /has 65 outputs/],
+        [
+          "two inputs of one name",
+          (m) => Object.assign(m, { inputs: [first(m, "inputs"), first(m, "inputs")] }),
+          /two inputs of one name/,
+        ],
+        ["one input, not listed", (m) => Object.assign(m, { inputs: first(m, "inputs") }), /no list for inputs/],
+        [
+          "a range that is empty",
+          (m) => Object.assign(m["calibration"] as Loose, { ranges: { x: [1, 1] } }),
+          /no range/,
+        ],
+        ["a range of three", (m) => Object.assign(m["calibration"] as Loose, { ranges: { x: [0, 1, 2] } }), /no range/],
+        ["no ranges", (m) => delete (m["calibration"] as Loose)["ranges"], /lacks "ranges"/],
+        ["a dimension of 0", (m) => Object.assign(m["choices"] as Loose, { dims: { n: 0 } }), /0 for choices.dims/],
+        ["a dimension of 2^27", (m) => Object.assign(m["choices"] as Loose, { dims: { n: 2 ** 27 } }), /not from 1 to/],
+        ["weights of 1 bit", (m) => Object.assign(widths(m), { weights: 1 }), /1 for choices.widths.weights/],
+        ["activations of 17 bits", (m) => Object.assign(widths(m), { activations: 17 }), /17 for choices.widths.act/],
+        ["a tensor of 1 bit", (m) => Object.assign(widths(m), { tensors: { y: 1 } }), /1 for choices.widths.tensors/],
+        ["no width of tables", (m) => delete widths(m)["tables"], /lacks "tables"/],
+        ["a width of magic", (m) => Object.assign(widths(m), { magic: 8 }), /unknown "magic"/],
         ["notices that are no list", (m) => Object.assign(m, { notices: "none" }), /no list/],
         ["a tool without version", (m) => Object.assign(m["tools"] as Loose, { node: 24 }), /no text/],
       ];
