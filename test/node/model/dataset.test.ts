@@ -54,7 +54,7 @@ describe("sample files", () => {
     const file = path.join(folder, name);
     fs.writeFileSync(file, content);
     const single = shape.every((dim) => typeof dim === "number");
-    return readDataset(file, single ? [{ name: "in", shape }] : (shape), options);
+    return readDataset(file, single ? [{ name: "in", shape }] : shape, options);
   };
   const SIX = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]; // prettier-ignore
   const twelve = floats(...SIX.flat());
