@@ -1,10 +1,13 @@
 // The reference evaluator and the static ranges, against the ops' definitions in BigInt and against exhaustion.
 import { expect } from "chai";
 import { NodeError } from "../../../node/core/errors.ts";
-import { evaluate } from "../../../node/model/evaluate.ts";
+import type { Shape } from "../../../node/core/tensor.ts";
+import { apply, evaluate } from "../../../node/model/evaluate.ts";
+import { readsOf } from "../../../node/model/ir.ts";
 import type { Graph, Node, Op } from "../../../node/model/ir.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
-import { rangesOf, reach } from "../../../node/model/range.ts";
+import { boundsOf, rangesOf, reach } from "../../../node/model/range.ts";
+import type { Bounds } from "../../../node/model/range.ts";
 import { naive } from "./naive.ts";
 import { integer, randomGraph, randomInput } from "./random-graph.ts";
 
@@ -25,6 +28,58 @@ function graphOf(...nodes: readonly Node[]): Graph {
 
 function inputNode(shape: readonly number[], bits: 8 | 16 | 32 = 8, signed = true): Node {
   return { op: "input", name: "x", shape, border: { name: "x", shape, type: { bits, signed }, exponent: 0 } };
+}
+
+type Interval = readonly [lo: number, hi: number];
+
+function intervals(from: number, to: number): Interval[] {
+  const all: Interval[] = [];
+  for (let lo = from; lo <= to; lo++) for (let hi = lo; hi <= to; hi++) all.push([lo, hi]);
+  return all;
+}
+
+/** Bounds of a node from intervals of the elements of each tensor that it reads; vectors unless shapes are given. */
+function ranged(
+  node: Node,
+  xs: readonly (readonly Interval[])[],
+  shapes: readonly Shape[] = xs.map((x) => [x.length]),
+): Bounds {
+  const bounds = xs.map((x) => ({
+    lo: Float64Array.from(x, ([lo]) => lo),
+    hi: Float64Array.from(x, ([, hi]) => hi),
+    worst: 0,
+  }));
+  // A tensor that the node reads twice is given once.
+  const tensors = readsOf(node).length > xs.length ? [...bounds, ...bounds] : bounds;
+  return boundsOf(node, tensors, [...shapes, ...shapes]);
+}
+
+/** The bounds are the least and the most of every element over all that the intervals hold. */
+function tight(
+  node: Node,
+  xs: readonly (readonly Interval[])[],
+  shapes: readonly Shape[] = xs.map((x) => [x.length]),
+): void {
+  const { lo, hi, worst } = ranged(node, xs, shapes);
+  const [least, most] = [lo.map(() => Infinity), hi.map(() => -Infinity)];
+  const values = xs.map((x) => Float64Array.from(x, ([low]) => low));
+  const places = xs.flatMap((x, t) => x.map((interval, i) => ({ tensor: values[t]!, i, interval })));
+  for (;;) {
+    const tensors = readsOf(node).length > xs.length ? [...values, ...values] : values;
+    apply(node, tensors, [...shapes, ...shapes]).forEach((value, i) => {
+      least[i] = Math.min(least[i]!, value);
+      most[i] = Math.max(most[i]!, value);
+    });
+    const next = places.find(({ tensor, i, interval }) => {
+      if (tensor[i]! < interval[1]) return true;
+      tensor[i] = interval[0];
+      return false;
+    });
+    if (next === undefined) break;
+    next.tensor[next.i]! += 1;
+  }
+  expect([[...lo], [...hi]], `${node.op} of ${JSON.stringify(xs)}`).to.deep.equal([[...least], [...most]]);
+  expect(worst).to.be.at.least(reach({ lo, hi }));
 }
 
 describe("evaluation of the integer graph", () => {
@@ -131,6 +186,109 @@ describe("static ranges", () => {
         });
       }
     }
+  });
+
+  it("are attained, both ends, by every op that is no layer, over all small intervals of what it reads", () => {
+    let checked = 0;
+    for (const a of intervals(-3, 3)) {
+      for (const b of intervals(-2, 3)) {
+        tight({ op: "mul", name: "m", a: 0, b: 1, shape: [1] }, [[a], [b]]);
+        tight({ op: "max", name: "m", a: 0, b: 1, shape: [1] }, [[a], [b]]);
+        if (b[0] >= 1) tight({ op: "div", name: "d", a: 0, b: 1, shape: [1] }, [[a], [b]]);
+        for (const c of intervals(0, 1))
+          tight({ op: "select", name: "s", c: 0, a: 1, b: 2, shape: [1] }, [[c], [a], [b]]);
+        const two = { name: "two", x: 0, shape: [2] } as const;
+        const table = Float64Array.of(3, -1, 4, 1, -5, 9, 2, 0, 5, 3, -5, 8, 9, 7);
+        tight({ op: "lookup", axis: 0, first: -3, length: 7, table, ...two }, [[a, b]]);
+        tight({ op: "lookup", axis: 0, first: -4, length: 14, table, ...two }, [[a, b]]);
+        tight({ op: "step", index: Int32Array.of(1, 0), threshold: Float64Array.of(0, 2), ...two }, [[a, b]]);
+        tight({ op: "iszero", ...two }, [[a, b]]);
+        tight({ op: "take", index: Int32Array.of(1, 1), ...two }, [[a, b]]);
+        if (a[0] >= 0) tight({ op: "onehot", name: "o", x: 0, shape: [1, 4] }, [[a]]);
+        if (a[0] >= 0) tight({ op: "sqrt", name: "q", x: 0, shape: [1] }, [[[a[0], 5 * a[1]]]]);
+        for (const ties of ["up", "even"] as const) {
+          const axis = { axis: 0, multiplier: [1, 3], shift: [1, 2], lo: -2, hi: 1 };
+          tight({ op: "rescale", ...axis, ties, ...two }, [[a, b]]);
+        }
+        checked++;
+      }
+      tight({ op: "mul", name: "square", a: 0, b: 0, shape: [1] }, [[a]]);
+    }
+    expect(checked).to.equal(28 * 21);
+  });
+
+  it("are attained by products of matrices of different tensors", () => {
+    const random = mulberry32(SEED);
+    const some = (): Interval => {
+      const lo = integer(random, -4, 3);
+      return [lo, lo + integer(random, 0, 2)];
+    };
+    for (let k = 0; k < 60; k++) {
+      const rows = [some(), some(), some(), some()];
+      tight({ op: "matmul", name: "mm", a: 0, b: 1, shape: [2, 1, 1] }, [rows, [some(), some(), some(), some()]], [[2, 1, 2], [2, 2, 1]]); // prettier-ignore
+    }
+  });
+
+  it("refuse what an op cannot read, and take what lies next to it", () => {
+    const shape = [1];
+    const refused = (node: Node, xs: readonly (readonly Interval[])[], pattern: RegExp): void => {
+      expect(() => ranged(node, xs))
+        .to.throw(NodeError, pattern)
+        .with.property("code", "unsupported");
+    };
+    const div: Node = { op: "div", name: "d", a: 0, b: 1, shape };
+    ranged(div, [[[-9, 9]], [[1, 9]]]);
+    refused(div, [[[-9, 9]], [[0, 9]]], /may be 0, below 1/);
+    ranged(div, [[[2 - 2 ** 50, 0]], [[1, 1]]]);
+    refused(div, [[[1 - 2 ** 50, 0]], [[1, 1]]], /above 2\^50/);
+    const sqrt: Node = { op: "sqrt", name: "q", x: 0, shape };
+    ranged(sqrt, [[[0, 2 ** 50 - 1]]]);
+    refused(sqrt, [[[0, 2 ** 50]]], /above 2\^50/);
+    refused(sqrt, [[[-1, 9]]], /may read -1, below 0/);
+    const lookup: Node = {
+      op: "lookup",
+      name: "l",
+      x: 0,
+      axis: 0,
+      first: -1,
+      length: 3,
+      table: Float64Array.of(7, 8, 9),
+      shape,
+    };
+    ranged(lookup, [[[-1, 1]]]);
+    refused(lookup, [[[-2, 1]]], /from -2 to 1, outside its table of -1 to 1/);
+    refused(lookup, [[[-1, 2]]], /from -1 to 2, outside its table/);
+    const onehot: Node = { op: "onehot", name: "o", x: 0, shape: [1, 3] };
+    ranged(onehot, [[[0, 2]]]);
+    refused(onehot, [[[0, 3]]], /not an index below 3/);
+    refused(onehot, [[[-1, 2]]], /not an index below 3/);
+    const select: Node = { op: "select", name: "s", c: 0, a: 1, b: 2, shape };
+    ranged(select, [[[0, 1]], [[0, 0]], [[0, 0]]]);
+    refused(select, [[[0, 2]], [[0, 0]], [[0, 0]]], /condition may be 2/);
+    refused(select, [[[-1, 0]], [[0, 0]], [[0, 0]]], /condition may be -1/);
+  });
+
+  it("know what meets on the way: products, partial sums, the product under a rescale, a table's unread entries", () => {
+    const worst = (node: Node, xs: readonly (readonly Interval[])[], shapes?: readonly Shape[]): number =>
+      ranged(node, xs, shapes).worst;
+    expect(worst({ op: "matmul", name: "m", a: 0, b: 1, shape: [1, 1] }, [[[100, 100], [100, 100]], [[7, 7], [-7, -7]]], [[1, 2], [2, 1]])).to.equal(1400); // prettier-ignore
+    expect(worst({ op: "mul", name: "m", a: 0, b: 1, shape: [1] }, [[[-3, 2]], [[-5, 4]]])).to.equal(15);
+    const rescale = {
+      op: "rescale",
+      name: "r",
+      x: 0,
+      shape: [1],
+      axis: 0,
+      multiplier: [3],
+      shift: [4],
+      lo: 0,
+      hi: 1,
+    } as const;
+    expect(worst({ ...rescale, ties: "up" }, [[[-10, 9]]])).to.equal(38);
+    expect(worst({ ...rescale, ties: "even" }, [[[-10, 9]]])).to.equal(30);
+    expect(worst({ ...rescale, ties: "up", lo: 99, hi: 99 }, [[[-10, 9]]])).to.equal(99);
+    const table = Float64Array.of(-50, 1, 2);
+    expect(worst({ op: "lookup", name: "l", x: 0, axis: 0, first: 0, length: 3, table, shape: [1] }, [[[1, 2]]])).to.equal(50); // prettier-ignore
   });
 
   it("bound every partial sum, in whatever order the terms come", () => {
