@@ -12,6 +12,7 @@ import { floatInputs } from "./graph.ts";
 import type { FloatGraph, FloatInput, FloatNode } from "./graph.ts";
 import { bordersOf } from "./ir.ts";
 import type { Graph } from "./ir.ts";
+import { plainSource } from "./onnx/ml/plain.ts";
 import { yieldsIndex } from "./output.ts";
 import type { Runner } from "./run.ts";
 
@@ -142,9 +143,10 @@ interface FloatRunner {
 /** The float model in onnxruntime: one sample of reals in, its outputs out. */
 async function openFloat(source: string | Uint8Array, float: FloatGraph): Promise<FloatRunner> {
   const options = { executionProviders: ["cpu"], logSeverityLevel: 3 } as const;
-  const session = await (typeof source === "string"
-    ? InferenceSession.create(source, options)
-    : InferenceSession.create(source, options));
+  const plain = await plainSource(source);
+  const session = await (typeof plain === "string"
+    ? InferenceSession.create(plain, options)
+    : InferenceSession.create(plain, options));
   const inputs = floatInputs(float);
   return {
     run: async (sample) => {

@@ -9,6 +9,10 @@ import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from 
 
 /** What onnxruntime 1.30 reads: the oldest and newest opset of ai.onnx (11 is our own floor) and IR version. */
 export const OPSETS = { oldest: 11, newest: 26 } as const;
+/** Exporters of ai.onnx.ml write the oldest opset of ai.onnx that has the ops they need, or none if they need none. */
+const OLDEST_WITH_ML = 7;
+/** Ops that meant something else before OPSETS.oldest, and do not show it by their attributes. */
+const CHANGED: ReadonlySet<string> = new Set(["Resize"]);
 export const IR_VERSIONS = { oldest: 3, newest: 13 } as const;
 
 export interface CheckedModel {
@@ -51,19 +55,23 @@ const INPUT_TYPES: ReadonlySet<string> = new Set<FloatInput["elemType"]>([
 ]);
 
 function checkVersions(model: Model): number {
-  const { oldest, newest } = IR_VERSIONS;
-  if (model.irVersion < oldest || model.irVersion > newest) {
+  const { newest } = IR_VERSIONS;
+  if (model.irVersion < IR_VERSIONS.oldest || model.irVersion > newest) {
     unsupported(
-      `its IR version is ${model.irVersion}, not one from ${oldest} to ${newest}`,
+      `its IR version is ${model.irVersion}, not one from ${IR_VERSIONS.oldest} to ${newest}`,
       "Export it with another onnx release (onnx.save writes model.ir_version as it is set).",
     );
   }
   const versions = new Set(model.opsetImport.filter((o) => isDefaultDomain(o.domain)).map((o) => o.version));
+  const nodes = (model.graph?.node ?? []).filter((node) => isDefaultDomain(node.domain));
+  const ml = model.opsetImport.some(({ domain }) => domain === "ai.onnx.ml");
+  if (ml && versions.size === 0 && nodes.length === 0) return OPSETS.newest;
+  const oldest = ml && !nodes.some(({ opType }) => CHANGED.has(opType)) ? OLDEST_WITH_ML : OPSETS.oldest;
   if (versions.size !== 1) malformed(`it imports ${versions.size} versions of the ai.onnx operator set, not one`);
   const [version] = versions;
-  if (version === undefined || version < OPSETS.oldest || version > OPSETS.newest) {
+  if (version === undefined || version < oldest || version > OPSETS.newest) {
     unsupported(
-      `its opset is ${version}, not one from ${OPSETS.oldest} to ${OPSETS.newest}`,
+      `its opset is ${version}, not one from ${oldest} to ${OPSETS.newest}`,
       "Export it with an opset in between (torch.onnx.export has opset_version=17), or use onnx.version_converter.",
     );
   }

@@ -8,6 +8,7 @@ import { checkModel, type Dims } from "./check.ts";
 import { createBudget } from "./constant.ts";
 import { attachExternal } from "./external.ts";
 import { lower } from "./lower.ts";
+import { makePlain } from "./ml/plain.ts";
 import { type Problem, Refusal, throwIfAny } from "./problems.ts";
 import { simplify } from "./simplify.ts";
 import { parseOnnx } from "./wire.ts";
@@ -41,7 +42,9 @@ export async function readModelBytes(
     const { code, message: why, mend } = thrown;
     throwIfAny([{ code, where: "external data", why, mend } satisfies Problem]);
   });
-  return simplify(lower(checkModel(model, maxNodes, dims), createBudget(maxElements)));
+  const notices = makePlain(model);
+  const checked = checkModel(model, maxNodes, dims);
+  return simplify(lower({ ...checked, notices: [...notices, ...checked.notices] }, createBudget(maxElements)));
 }
 
 /** Reads `file`. @throws NodeError as readModelBytes does, and if the file cannot be read */
