@@ -126,13 +126,20 @@ def export(model, path, input_shape):
         training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False, opset_version=OPSET,
         input_names=["input"], output_names=["logits"],
         dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}})
-    graph = onnx.load(str(path))
-    for node in graph.graph.node:
-        node.doc_string = ""  # would hold source paths of the training machine
-        del node.metadata_props[:]
-    onnx.checker.check_model(graph, full_check=True)
-    onnx.save(graph, str(path))
-    return [node.op_type for node in graph.graph.node]
+    return strip(path)
+
+
+def strip(path):
+    """Takes source paths and other traces of the training machine out of a file; yields its ops."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    for node in graph.node:
+        node.doc_string = ""
+    for part in [model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]:
+        del part.metadata_props[:]
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+    return [node.op_type for node in graph.node]
 
 
 def run_onnx(path, x):

@@ -7,9 +7,9 @@ import { toIntegers, toReals } from "../../node/model/border.ts";
 import { type QuantizeOptions, quantizeModel } from "../../node/model/compile.ts";
 import { evaluateFloat } from "../../node/model/evaluate-float.ts";
 import { evaluate, outputsOf } from "../../node/model/evaluate.ts";
-import type { FloatGraph, FloatNode } from "../../node/model/graph.ts";
+import { floatInputs, type FloatGraph, type FloatNode } from "../../node/model/graph.ts";
 import { bordersOf, type Graph } from "../../node/model/ir.ts";
-import { readModelBytes } from "../../node/model/onnx/read.ts";
+import { readModel, readModelBytes } from "../../node/model/onnx/read.ts";
 import { expectNear } from "./near.ts";
 import { bytesOf, type Elem, type ModelSpec, noise, runAll } from "./onnx.ts";
 
@@ -79,6 +79,29 @@ export async function agree(
       expect(shape, `shape of output ${k}`).to.deep.equal(theirs?.shape);
       const largest = theirs?.data.reduce((a, b) => Math.max(a, Math.abs(b)), 1) ?? 1;
       theirs?.data.forEach((v, i) => expectNear(data[i], v, tolerance * largest, `output ${k}, element ${i}`));
+    });
+  }
+  return graph;
+}
+
+/** The same for a file, with inputs drawn for its types: tokens below `tokens` where they are integers. */
+export async function agreeFile(file: string, tokens = 10, tolerance = 1e-5): Promise<FloatGraph> {
+  const graph = await readModel(file);
+  const inputs = floatInputs(graph);
+  for (const seed of [1, 2, 3]) {
+    const parts = inputs.map(({ shape, elemType }, i) => {
+      const one = (v: number): number => (elemType.startsWith("float") ? Math.fround(2 * v) : Math.floor((tokens / 2) * (v + 1))); // prettier-ignore
+      return Float64Array.from(noise(100 * seed + i, sizeOf(shape)), one);
+    });
+    const feeds = inputs.map(({ shape, elemType }, i) => ({
+      dims: shape,
+      type: elemType,
+      data: parts[i] as Float64Array,
+    }));
+    const expected = await runAll(file, feeds);
+    floatOutputs(graph, joinFlat(parts)).forEach(({ shape, data }, k) => {
+      expect(shape, `shape of output ${k}`).to.deep.equal(expected[k]?.shape);
+      expected[k]?.data.forEach((v, i) => expectNear(data[i], v, tolerance * Math.max(1, Math.abs(v)), `output ${k}, element ${i}`)); // prettier-ignore
     });
   }
   return graph;

@@ -4,7 +4,7 @@ import { sizeOf } from "../../core/tensor.ts";
 import type { AttributeRules, AttributeValue } from "./attributes.ts";
 import type { Constant } from "./constant.ts";
 import { type Activation, affine, permuted, reshape, tensorOf, transpose, type Value } from "./draft.ts";
-import { ELEMENTWISE_RULES } from "./elementwise.ts";
+import { ACTIVATION_RULES } from "./activations.ts";
 import { malformed, quote, unsupported } from "./problems.ts";
 import {
   type Cell,
@@ -31,7 +31,10 @@ import {
   stringOf,
 } from "./site.ts";
 
-/** Functions with parameters, and their defaults where ONNX' operators have none. */
+/** Functions without a default that both ONNX and onnxruntime have: theirs differ, or are no use. */
+const EXPLICIT: readonly string[] = ["Affine", "ScaledTanh", "ThresholdedRelu"];
+
+/** Known functions, each with its parameters. */
 const PARAMETERS: Readonly<Record<string, readonly ("alpha" | "beta")[]>> = {
   Affine: ["alpha", "beta"],
   Elu: ["alpha"],
@@ -59,7 +62,9 @@ function functionsOf(site: Site, kind: Kind, directions: number): readonly (read
     alpha: [...((site.attributes.get("activation_alpha") as readonly number[] | undefined) ?? [])],
     beta: [...((site.attributes.get("activation_beta") as readonly number[] | undefined) ?? [])],
   };
-  const gates = names.map((written): Gate => {
+  const clip = site.attributes.has("clip") ? floatOf(site, "clip", 0) : undefined;
+  if (clip !== undefined && !(clip > 0)) malformed(`its clip is ${clip}`);
+  const gates = names.map((written, k): Gate => {
     const op = Object.keys(PARAMETERS).find((name) => name.toLowerCase() === written.toLowerCase());
     if (op === undefined) {
       const list = Object.keys(PARAMETERS).join(", ");
@@ -69,27 +74,37 @@ function functionsOf(site: Site, kind: Kind, directions: number): readonly (read
       const value = queue[name].shift();
       return value === undefined ? [] : [[name, value] as const];
     });
-    return functionOf(site, op, new Map(given));
+    if (EXPLICIT.includes(op) && given.length < (PARAMETERS[op] ?? []).length) {
+      unsupported(`its activation ${op} leaves out a parameter`, "Give activation_alpha (and activation_beta).");
+    }
+    const gate = functionOf(site, op, new Map(given));
+    // LSTM's last function gets the cell as it is: so has onnxruntime it, and ONNX' text may be read either way.
+    return clip === undefined || k % defaults.length === 2 ? gate : clipped(site, gate, clip);
   });
   return Array.from({ length: directions }, (_, d) => gates.slice(d * defaults.length, (d + 1) * defaults.length));
 }
 
-/** The function with its clip in front. */
 function functionOf(site: Site, op: string, attributes: ReadonlyMap<string, AttributeValue>): Gate {
-  const clip = site.attributes.has("clip") ? floatOf(site, "clip", Infinity) : Infinity;
-  if (!(clip > 0)) malformed(`its clip is ${clip}`);
-  const lower = (rule: string, at: string, x: Value): Activation => {
-    const place: Site = { ...site, op: rule, name: at, inputs: [x], attributes };
-    return (ELEMENTWISE_RULES as Readonly<Record<string, OpRule>>)[rule]?.lower(place) as Activation;
+  const lower = (rule: string, name: string, x: Value): Activation => {
+    const place: Site = { ...site, op: rule, name, inputs: [x], attributes };
+    return (ACTIVATION_RULES as Readonly<Record<string, OpRule>>)[rule]?.lower(place) as Activation;
   };
-  const [alpha, beta] = ["alpha", "beta"].map((name) => attributes.get(name) as number | undefined);
+  const [alpha, beta] = ["alpha", "beta"].map((name) => attributes.get(name) as number);
   return (name, x) => {
     const { draft } = site;
     const at = `${name}/${op.toLowerCase()}`;
-    const bounded = clip === Infinity ? x : tensorOf(draft, { op: "clip", x: x.ref, lo: -clip, hi: clip, shape: x.shape, name: `${name}/clip` }, x.type); // prettier-ignore
-    if (op === "Affine") return affine(draft, at, bounded, alpha ?? 1, beta ?? 0);
-    if (op !== "ScaledTanh") return lower(op, at, bounded);
-    return affine(draft, at, lower("Tanh", `${at}/tanh`, affine(draft, `${at}/scale`, bounded, beta ?? 1, 0)), alpha ?? 1, 0); // prettier-ignore
+    if (op === "Affine") return affine(draft, at, x, alpha as number, beta as number);
+    if (op !== "ScaledTanh") return lower(op, at, x);
+    const inner = affine(draft, `${at}/scale`, x, beta as number, 0);
+    return affine(draft, at, lower("Tanh", `${at}/tanh`, inner), alpha as number, 0);
+  };
+}
+
+/** The function behind a clip of what it gets. */
+function clipped({ draft }: Site, gate: Gate, clip: number): Gate {
+  return (name, x) => {
+    const node = { op: "clip", x: x.ref, lo: -clip, hi: clip, shape: x.shape, name: `${name}/clip` } as const;
+    return gate(name, tensorOf(draft, node, x.type));
   };
 }
 
