@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
+import {Evidence} from "../libraries/Evidence.sol";
+import {WireLib} from "../libraries/WireLib.sol";
+import {ModelId} from "../types/Model.sol";
+import {RequestId, Result, Terms} from "../types/Request.sol";
+
+/// @title Example: asks a model with inputs of mixed types, and reads one of its two outputs
+/// @notice Inputs, in the model's order: "door" (bool, one byte), "temperature" (int16, degrees * 2^8), "light" (int32,
+/// lux). Outputs: "flow" (int16 [1, 3], litres a minute * 2^6 for each bed: bytes 0 to 5), then "alarm" (uint8, byte 6).
+contract Greenhouse {
+    using WireLib for bytes;
+
+    error OtherModel(ModelId model);
+    error EvidenceMissing(uint32 evidence);
+    error OutputLengthInvalid(uint256 length);
+
+    /// @notice Where each output begins: the bytes of those before it.
+    uint256 private constant FLOW_AT = 0;
+    uint256 private constant ALARM_AT = 6;
+    uint256 private constant OUTPUT_LENGTH = 7;
+    /// @notice Integers of "flow" stand for themselves times 2^-6.
+    uint256 private constant FLOW_FRACTION = 6;
+
+    IInferenceCoordinator public immutable coordinator;
+    ModelId public immutable model;
+
+    constructor(IInferenceCoordinator coordinator_, ModelId model_) {
+        coordinator = coordinator_;
+        model = model_;
+    }
+
+    /// @notice Asks the model; msg.value is the fee. abi.encodePacked spells numbers as the wire format does (arrays it
+    /// does not: their elements are padded to 32 bytes).
+    function ask(bool door, int16 temperature, int32 light, uint64 deadline) external payable returns (RequestId) {
+        bytes memory input = abi.encodePacked(door, temperature, light);
+        Terms memory terms = Terms({requiredEvidence: Evidence.ZK, allowDevelopmentKeys: false});
+        return coordinator.request{value: msg.value}(model, input, deadline, terms);
+    }
+
+    /// @notice The verified flow for `bed` in whole millilitres a minute, and whether there is alarm. Whoever acts on it
+    /// must also know who asked, and with what input.
+    function answer(RequestId id, uint256 bed) external view returns (int256 millilitres, bool alarm) {
+        Result memory result = coordinator.result(id); // reverts while there is none
+        require(ModelId.unwrap(result.model) == ModelId.unwrap(model), OtherModel(result.model));
+        require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
+        require(result.output.length == OUTPUT_LENGTH, OutputLengthInvalid(result.output.length));
+        int256 flow = result.output.readInt(FLOW_AT, bed % 3, 2);
+        millilitres = (flow * 1000) >> FLOW_FRACTION; // floor
+        alarm = result.output.readUint(ALARM_AT, 0, 1) != 0;
+    }
+}
