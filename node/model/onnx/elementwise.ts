@@ -5,7 +5,7 @@ import { areConstant, clip, floatAt, foldConstants, linear, numberAt, pairOf, su
 import { type Constant, isFloat } from "./constant.ts";
 import { type Activation, affine, type Value } from "./draft.ts";
 import { malformed, unsupported } from "./problems.ts";
-import { needSameType, type OpRule, scalarAt, type Site } from "./site.ts";
+import { constantAt, flagOf, needSameType, type OpRule, scalarAt, type Site } from "./site.ts";
 
 type Arithmetic = "Add" | "Sub" | "Mul" | "Div";
 
@@ -130,6 +130,16 @@ function lowerPow(site: Site): Value {
   return unsupported("neither its exponent nor its base is one constant number", "Use Mul, Exp and Log.");
 }
 
+/** The remainder has the divisor's sign, or with fmod the dividend's. Constants only: exporters compute shapes with it. */
+function lowerMod(site: Site): Value {
+  const parts = [constantAt(site, 0, "dividend"), constantAt(site, 1, "divisor")] as const;
+  needSameType(...parts);
+  if (parts[1].data.includes(0)) malformed("it divides by 0");
+  const truncated = flagOf(site, "fmod", false);
+  const rest = (a: number, b: number): number => (truncated || a % b === 0 || a < 0 === b < 0 ? a % b : (a % b) + b);
+  return foldConstants(site, parts, rest, parts[0].type);
+}
+
 const arithmetic = (op: Arithmetic, limits: string): OpRule => ({
   inputs: [2, 2],
   attributes: {},
@@ -147,6 +157,7 @@ export const ELEMENTWISE_RULES = {
   Max: ofMany(lowerMax),
   Mean: ofMany((site) => lowerSum(site, true)),
   Min: ofMany(lowerMin),
+  Mod: { inputs: [2, 2], attributes: { fmod: { kind: "int" } }, limits: "constants only", lower: lowerMod },
   Mul: arithmetic("Mul", ""),
   Neg: ofOne((site) => linear(site, numberAt(site, 0), -1, 0)),
   Pow: { inputs: [2, 2], attributes: {}, limits: "a constant exponent, or a constant positive base", lower: lowerPow },
