@@ -77,7 +77,7 @@ export function inputBorders(
   });
 }
 
-function impliedBy({ elemType }: FloatInput): InputSpec | undefined {
+function impliedBy({ elemType, exponent = 0 }: FloatInput): InputSpec | undefined {
   switch (elemType) {
     case "bool":
       return { type: U8, exponent: 0 };
@@ -86,7 +86,7 @@ function impliedBy({ elemType }: FloatInput): InputSpec | undefined {
     case "int64":
       return undefined;
     default:
-      return parseInputSpec(elemType);
+      return { ...parseInputSpec(elemType), exponent };
   }
 }
 

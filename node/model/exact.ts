@@ -2,10 +2,13 @@
 // through every op that keeps integers, and no coefficient is touched. What has no exact form falls back to linear.ts.
 import { NodeError } from "../core/errors.ts";
 import { add } from "./build.ts";
-import type { Value } from "./build.ts";
+import type { NewNode, Value } from "./build.ts";
+import { functionOf } from "./functions.ts";
 import type { FloatConv, FloatDense, FloatGraph, FloatNode, FloatRef } from "./graph.ts";
 import { valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
+import { largest, smallest } from "./range.ts";
+import type { Bounds } from "./range.ts";
 import { readsOf } from "./refs.ts";
 
 const ONE = Float64Array.of(1);
@@ -37,41 +40,66 @@ export function keepIntegers(job: Job, node: FloatNode, ref: FloatRef): void {
   if (moves && readsOf(node).every((x) => isUnit(job, x))) job.integers.add(ref);
 }
 
-/** y = x * factor + bias as it stands, where all of it is integers. */
-export function exactAffine(job: Job, node: FloatOf<"affine">, ref: FloatRef): Value | undefined {
-  if (!isUnit(job, node.x) || !whole(node.factor) || !whole(node.bias)) return undefined;
+/** What a node over integers yields as integers; undefined where it has to round. */
+export function exactly(job: Job, node: FloatNode, ref: FloatRef): Value | undefined {
+  if (!("exact" in node && node.exact) && !readsOf(node).every((x) => isUnit(job, x))) return undefined;
+  const integers = integersOf(job, node);
+  if (integers === undefined) return undefined;
   job.integers.add(ref);
-  const { op, shape, name, factor, bias } = node;
-  return add(job.bench, name, { op, x: valueOf(job, node.x).ref, shape, factor, bias }, ONE);
+  return add(job.bench, node.name, integers, ONE);
 }
 
-/** y = sum of factor * x as it stands, where all of it is integers. */
-export function exactSum(job: Job, node: FloatOf<"sum">, ref: FloatRef): Value | undefined {
-  if (!whole(node.factors) || !node.xs.every((x) => isUnit(job, x))) return undefined;
-  job.integers.add(ref);
-  const { op, shape, name, factors } = node;
-  return add(job.bench, name, { op, xs: node.xs.map((x) => valueOf(job, x).ref), shape, factors }, ONE);
+function integersOf(job: Job, node: FloatNode): NewNode | undefined {
+  const x = "x" in node ? valueOf(job, node.x).ref : 0;
+  const { shape } = node;
+  switch (node.op) {
+    case "affine": {
+      const { op, factor, bias } = node;
+      return whole(factor) && whole(bias) ? { op, x, shape, factor, bias } : undefined;
+    }
+    case "sum": {
+      const { op, factors } = node;
+      return whole(factors) ? { op, xs: node.xs.map((at) => valueOf(job, at).ref), shape, factors } : undefined;
+    }
+    case "mul":
+      return { op: "mul", a: valueOf(job, node.a).ref, b: valueOf(job, node.b).ref, shape };
+    case "matmul":
+      return { op: "matmul", a: valueOf(job, node.a).ref, b: valueOf(job, node.b).ref, shape };
+    case "clip": {
+      const [lo, hi] = [Math.max(Math.ceil(node.lo), -(2 ** 31)), Math.min(Math.floor(node.hi), 2 ** 31 - 1)];
+      return { op: "rescale", x, shape, multiplier: [1], shift: [0], axis: 0, lo, hi, ties: "up" };
+    }
+    case "unary":
+      return tableOf(job, node, x);
+    case "dense":
+    case "conv":
+      return node.exact ? linearOf(job, node, x) : undefined;
+    default:
+      return undefined;
+  }
 }
 
-/** y = min(max(x, lo), hi) for integers: at integer bounds. */
-export function exactClip(job: Job, node: FloatOf<"clip">, ref: FloatRef): Value | undefined {
-  if (!isUnit(job, node.x)) return undefined;
-  job.integers.add(ref);
-  const x = valueOf(job, node.x);
-  const [lo, hi] = [Math.max(Math.ceil(node.lo), -(2 ** 31)), Math.min(Math.floor(node.hi), 2 ** 31 - 1)];
-  const clamp = { op: "rescale", multiplier: [1], shift: [0], axis: 0, lo, hi, ties: "up" } as const;
-  return add(job.bench, node.name, { ...clamp, x: x.ref, shape: node.shape }, ONE);
+/** Longer tables than this are left to the rules for reals. */
+const MOST_ENTRIES = 2 ** 10;
+
+/** A function that yields integers for every integer that it can meet. */
+function tableOf(job: Job, node: FloatOf<"unary">, x: number): NewNode | undefined {
+  const bounds = job.bench.bounds[x] as Bounds;
+  const [first, last] = [smallest(bounds.lo), largest(bounds.hi)];
+  if (last - first >= MOST_ENTRIES) return undefined;
+  const fn = functionOf(node.fn);
+  const table = Float64Array.from({ length: last - first + 1 }, (_, i) => fn(first + i));
+  if (!whole(table)) return undefined;
+  return { op: "lookup", x, shape: node.shape, axis: 0, first, length: table.length, table };
 }
 
-/** A dense or conv whose weights are integers of the model. @throws NodeError "unsupported" if its input holds others */
-export function exactLinear(job: Job, node: FloatDense | FloatConv, ref: FloatRef): Value {
+/** A dense or conv whose weights are integers of the model. @throws NodeError "unsupported" if it reads others */
+function linearOf(job: Job, node: FloatDense | FloatConv, x: number): NewNode {
   if (!isUnit(job, node.x) || !whole(node.weights) || !whole(node.bias)) {
     throw new NodeError("unsupported", `"${node.name}" has integer weights, but what it reads is not integers`, {
       mend: "Give the model with QuantizeLinear in front of it, or the float model.",
     });
   }
-  job.integers.add(ref);
-  const { name, exact: _, ...kept } = node;
-  const integers = { ...kept, x: valueOf(job, node.x).ref, weights: Int32Array.from(node.weights) };
-  return add(job.bench, name, integers, ONE);
+  const { name: _, exact: __, ...kept } = node;
+  return { ...kept, x, weights: Int32Array.from(node.weights) };
 }

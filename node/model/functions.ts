@@ -144,6 +144,9 @@ const FUNCTIONS = {
   zero: (a: number) => (a === 0 ? 1 : 0),
   /** c ? a : b */
   select: (c: number, a: number, b: number) => (c !== 0 ? a : b),
+  /** The entry of a list for the integer nearest to i: that of `first` comes first; its ends go on. */
+  entry: (i: number, first: number, ...list: number[]) =>
+    list[Math.min(list.length - 1, Math.max(0, roundEven(i - first)))] as number,
 } satisfies Readonly<Record<string, (...args: number[]) => number>>;
 
 export type FunctionName = keyof typeof FUNCTIONS;
@@ -158,6 +161,11 @@ function compile(expr: Expr): (x: number) => number {
   if (expr === "x") return (x) => x;
   if (typeof expr === "number") return () => expr;
   const [name, ...args] = expr;
+  if (name === "entry") {
+    const [index, ...numbers] = args;
+    const [at, [first, ...list]] = [compile(index as Expr), numbers as [number, ...number[]]];
+    return (x) => FUNCTIONS.entry(at(x), first, ...list);
+  }
   const [a, b, c] = args.map(compile);
   const apply: (...args: number[]) => number = FUNCTIONS[name];
   if (a === undefined) return () => apply();

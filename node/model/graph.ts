@@ -16,6 +16,8 @@ interface Common {
 export interface FloatInput extends Common {
   readonly op: "input";
   readonly elemType: "float32" | "float64" | "uint8" | "int8" | "uint16" | "int16" | "int32" | "int64" | "bool";
+  /** Reals that the model itself quantizes at once, as integers of elemType times 2^exponent. */
+  readonly exponent?: number;
 }
 /** y[..., n] = sum_k x[..., k] * weights[k * N + n] + bias[n]; `exact`: weights and bias are integers to be kept as they are. */
 export interface FloatDense extends Common {

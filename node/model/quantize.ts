@@ -9,13 +9,14 @@ import type { Specs } from "./border.ts";
 import { add, level, multiply, rescale, scaleAt, shapeOf } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
-import { exactAffine, exactClip, exactLinear, exactSum, keepIntegers } from "./exact.ts";
+import { exactly, keepIntegers } from "./exact.ts";
 import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
 import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
 import { DEFAULT_WIDTHS, alongAxis, bitsOf, observedOf, valueOf } from "./lowering.ts";
 import type { Choice, FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
 import { leadsTo, toOutput } from "./output.ts";
+import { compare, div, max, mul, select, truth } from "./nonlinear.ts";
 import { requantize } from "./requantize.ts";
 import type { Certificate } from "./requantize.ts";
 import { step } from "./trees.ts";
@@ -64,7 +65,7 @@ export function quantize(
     choices: new Map(),
   };
   float.nodes.forEach((node, ref) => {
-    job.values.push((RULES[node.op] as Rule<FloatNode["op"]>)(job, node, ref));
+    job.values.push(exactly(job, node, ref) ?? (RULES[node.op] as Rule<FloatNode["op"]>)(job, node, ref));
     keepIntegers(job, node, ref);
   });
   const outputs = float.outputs.map(({ ref }, k): Output => {
@@ -93,20 +94,22 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
     job.raw.add(ref);
     const border = job.inputs[ref] as BorderTensor;
     const scale = Float64Array.of(pow2(border.exponent));
-    return add(job.bench, node.name, { op: "input", shape: node.shape, border }, scale);
+    const input = add(job.bench, node.name, { op: "input", shape: node.shape, border }, scale);
+    if (node.elemType !== "bool") return input;
+    // Any byte is provable: all but 0 are true.
+    job.integers.add(ref);
+    return truth(job, `${node.name}.truth`, input);
   },
-  dense: (job, node, ref) => (node.exact ? exactLinear(job, node, ref) : dense(job, node)),
-  conv: (job, node, ref) => (node.exact ? exactLinear(job, node, ref) : conv(job, node)),
+  dense: (job, node) => dense(job, node),
+  conv: (job, node) => conv(job, node),
   affine: (job, node, ref) => {
     if (job.raw.has(node.x)) job.raw.add(ref);
-    return exactAffine(job, node, ref) ?? affine(job, node);
+    return affine(job, node);
   },
-  sum: (job, node, ref) => exactSum(job, node, ref) ?? sum(job, node),
+  sum: (job, node) => sum(job, node),
   clip: (job, node, ref) => {
     const value = valueOf(job, node.x);
     if (node.lo === -Infinity && node.hi === Infinity) return value;
-    const exact = exactClip(job, node, ref);
-    if (exact !== undefined) return exact;
     const k = job.float.outputs.findIndex((output) => leadsTo(job.float, output.ref, ref));
     if (k >= 0) {
       const early = toOutput(job, k, ref, value, node.lo, node.hi);
@@ -180,13 +183,13 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
       axis,
     );
   },
-  unary: () => notYet(),
-  mul: () => notYet(),
-  div: () => notYet(),
-  max: () => notYet(),
+  unary: (job, node, ref) => unary(job, node, ref),
+  mul: (job, node, ref) => mul(job, node, ref),
+  div: (job, node, ref) => div(job, node, ref),
+  max: (job, node, ref) => max(job, node, ref),
   matmul: () => notYet(),
-  compare: () => notYet(),
-  select: () => notYet(),
+  compare: (job, node, ref) => compare(job, node, ref),
+  select: (job, node, ref) => select(job, node, ref),
   take: () => notYet(),
   onehot: () => notYet(),
   step: (job, node, ref) => step(job, node, ref),

@@ -44,7 +44,7 @@ export function requantize(job: Job, node: FloatRequantize, ref: number): Value 
   const tabled = lines.length < channels.length;
   job.certificates.push(certify(node.name, channels, tabled));
   if (tabled) job.notices.push(tableNotice(node, channels));
-  return tabled ? byTable(job, node, channels) : byLines(job, node, channels, lines);
+  return tabled ? byTable(job, node, channels) : byLines(job, node, lines);
 }
 
 /** One channel for each scale, with its range and thresholds; equal ones are computed once. */
@@ -128,7 +128,7 @@ function affine(
   return add(job.bench, name, { op: "affine", x: x.ref, shape, factor: full(factor), bias: full(bias) }, ONE);
 }
 
-function byLines(job: Job, node: FloatRequantize, channels: readonly Channel[], lines: readonly Line[]): Value {
+function byLines(job: Job, node: FloatRequantize, lines: readonly Line[]): Value {
   const ties = lines.some((line) => line.ties === "even") ? "even" : "up";
   const offset = Math.max(...lines.map((line) => Math.abs(line.offset))) === 0 ? 0 : node.zeroPoint;
   const forms = lines.map((line) => rescaleForm(line, ties, offset));

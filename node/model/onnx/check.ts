@@ -28,6 +28,8 @@ export interface CheckedInput {
   readonly name: string;
   readonly shape: Shape;
   readonly elemType: FloatInput["elemType"];
+  /** Of reals that the model quantizes at once (qdq.ts). */
+  readonly exponent?: number;
 }
 
 export interface CheckedOutput {

@@ -66,6 +66,9 @@ function withoutSoftmax(draft: Draft, ref: number): Omit<FloatOutput, "name"> {
   if (node.op === "softmax") {
     return { ref: node.x, finalSoftmax: { kind: node.log ? "logsoftmax" : "softmax", axis: node.shape.length - 1 } };
   }
+  // LightGBM's exporter multiplies by 1.
+  const idle = node.op === "affine" && node.factor.every((v) => v === 1) && node.bias.every((v) => v === 0);
+  if (idle) return withoutSoftmax(draft, node.x);
   if (node.op !== "transpose") return { ref };
   const { ref: x, finalSoftmax } = withoutSoftmax(draft, node.x);
   if (finalSoftmax === undefined) return { ref };
@@ -81,9 +84,11 @@ export function lower(model: CheckedModel, budget: Budget): FloatGraph {
   const nodes: FloatNode[] = [];
   const draft: Draft = { nodes, names: new Map(), budget, notices: [...model.notices] };
   const values: Values = new Map();
-  for (const { name, shape, elemType } of model.inputs) {
-    const ref = gather(problems, `input ${quote(name)}`, () => emit(draft, { op: "input", elemType, shape, name }));
-    values.set(name, ref === undefined ? "broken" : { kind: "activation", ref, shape, type: elemType });
+  for (const input of model.inputs) {
+    const { name, shape, elemType, exponent } = input;
+    const ref = gather(problems, `input ${quote(name)}`, () => emit(draft, { op: "input", ...input }));
+    const type = exponent === undefined ? elemType : "float32";
+    values.set(name, ref === undefined ? "broken" : { kind: "activation", ref, shape, type });
   }
   throwIfAny(problems);
   readInitializers(model, values, budget, problems);

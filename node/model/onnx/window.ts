@@ -23,8 +23,7 @@ export interface Plane {
   readonly flat: boolean;
 }
 
-export function planeOf(site: Site): Plane {
-  const x = activationAt(site, 0);
+export function planeOf(site: Site, x: Activation = activationAt(site, 0)): Plane {
   const [batch, channels, ...rest] = x.shape as [number, number, ...number[]];
   if (rest.length !== 1 && rest.length !== 2) {
     unsupported(`its input has ${x.shape.length} dimensions`, "1-D [1, C, L] and 2-D [1, C, H, W] inputs are read.");

@@ -1,0 +1,321 @@
+// onnxruntime's quantized ops of the domain com.microsoft: sums, products, pools, joins and tables of 8-bit tensors. Each
+// becomes exact integer ops, compared here with onnxruntime's float32 arithmetic over all values that it can meet.
+import { logistic, quantizeLinear } from "../float32.ts";
+import type { Expr } from "../graph.ts";
+import { planeFor } from "../plane.ts";
+import { requantized } from "../rounding.ts";
+import { type Activation, affine, broadcastShape, emit, sameShape, spread, spreadTensor, tensorOf } from "./draft.ts";
+import { malformed, unsupported } from "./problems.ts";
+import {
+  centered,
+  type Params,
+  paramsAt,
+  QGEMM,
+  quantizedAt,
+  QUANTIZED_RULES,
+  rangeOf,
+  requantizeTo,
+  single,
+} from "./quantized.ts";
+import { windowAttributes } from "./linear.ts";
+import { axisIn, flagOf, floatOf, intOf, intsOf, type OpRule, type Site, valueAt } from "./site.ts";
+import { planeOf, tapsWithin, unlift, windowsOf } from "./window.ts";
+
+const f = Math.fround;
+
+function valuesOf(type: Activation["type"]): number[] {
+  const [lo, hi] = rangeOf(type);
+  if (hi - lo > 255) unsupported(`it computes on ${type}`, "8-bit tensors are read.");
+  return Array.from({ length: hi - lo + 1 }, (_, i) => lo + i);
+}
+
+function needType(x: { readonly type: Activation["type"] }, ...params: readonly Params[]): void {
+  if (params.some(({ type }) => (type ?? "uint8") !== x.type)) malformed("its tensors are of different types");
+}
+
+// ---- tables ----
+
+/** y = fn(x), value by value: fn takes the real that x stands for (float32) and yields a float32. */
+function table(
+  site: Site,
+  x: Activation,
+  from: Params,
+  to: Params,
+  fn: (real: number) => number,
+  name = site.name,
+): Activation {
+  needType(x, from, to);
+  const [lo, hi] = rangeOf(x.type);
+  const values = valuesOf(x.type).map((q) => {
+    const real = f((q - single(from.zeroPoint)) * single(from.scale));
+    return quantizeLinear(fn(real), single(to.scale), single(to.zeroPoint), lo, hi);
+  });
+  if (values.every((v, i) => v === lo + i)) return x;
+  const entries: Expr = ["entry", "x", lo, ...values];
+  return tensorOf(site.draft, { op: "unary", x: x.ref, fn: entries, shape: x.shape, name }, x.type);
+}
+
+function lowerTable(site: Site, fn: (real: number) => number): Activation {
+  const x = quantizedAt(site, 0);
+  return table(site, x, paramsAt(site, 1, "input"), paramsAt(site, 3, "output"), fn);
+}
+
+function lowerSigmoid(site: Site): Activation {
+  const fused = lowerTable(site, (real) => logistic(real, true));
+  return fused;
+}
+
+function lowerLeaky(site: Site): Activation {
+  const alpha = f(floatOf(site, "alpha", 0.01));
+  return lowerTable(site, (real) => (real >= 0 ? real : f(alpha * real)));
+}
+
+function lowerConcat(site: Site): Activation {
+  const y = paramsAt(site, 0, "output");
+  const count = (site.inputs.length - 2) / 3;
+  if (!Number.isInteger(count)) malformed("its inputs are not tensors with a scale and a zero point each");
+  const xs = Array.from({ length: count }, (_, i) => {
+    const x = quantizedAt(site, 2 + 3 * i, "tensor");
+    return table(site, x, paramsAt(site, 3 + 3 * i, "tensor"), y, (real) => real, `${site.name}/table${i}`);
+  });
+  const [first] = xs as [Activation, ...Activation[]];
+  const axis = axisIn(intOf(site, "axis", 1), first.shape.length);
+  for (const { shape } of xs) {
+    if (shape.length !== first.shape.length || !sameShape(shape.with(axis, 0), first.shape.with(axis, 0))) {
+      malformed(`[${first.shape.join(", ")}] and [${shape.join(", ")}] do not join along axis ${axis}`);
+    }
+  }
+  const total = xs.reduce((sum, { shape }) => sum + (shape[axis] as number), 0);
+  const shape = first.shape.with(axis, total);
+  const refs = xs.map(({ ref }) => ref);
+  return { ...first, ref: emit(site.draft, { op: "concat", xs: refs, axis, shape, name: site.name }), shape };
+}
+
+// ---- sums and products ----
+
+/** Where a last axis of 1 meets a longer one, onnxruntime takes the value for a single one. */
+function isSingle(shape: readonly number[], whole: readonly number[]): boolean {
+  const skip = whole.length - shape.length;
+  const last = whole.findLastIndex((dim) => dim > 1);
+  return last >= 0 && (shape[last - skip] ?? 1) === 1;
+}
+
+function lowerAdd(site: Site): Activation {
+  const { draft, name } = site;
+  const sides = [0, 3].map((at) => ({ value: valueAt(site, at), ...paramsAt(site, at + 1, at === 0 ? "A" : "B") }));
+  const y = paramsAt(site, 6, "output");
+  const [a, b] = sides as [(typeof sides)[number], (typeof sides)[number]];
+  needType(a.value, a, b, y);
+  const shape = broadcastShape(a.value.shape, b.value.shape);
+  const [lo, hi] = rangeOf(a.value.type);
+  const side = ({ scale, zeroPoint }: Params): { scale: number; zeroPoint: number } => ({
+    scale: single(scale),
+    zeroPoint: single(zeroPoint),
+  });
+  const lone = isSingle(a.value.shape, shape) ? "a" : isSingle(b.value.shape, shape) ? "b" : undefined;
+  const values = sides.map(({ value }) =>
+    value.kind === "constant" ? [...new Set(value.data)] : valuesOf(value.type),
+  );
+  const addition = { a: side(a), b: side(b), c: side(y), lo, hi, ...(lone && { single: lone }) };
+  const plane = planeFor(addition, values[0] as number[], values[1] as number[]);
+  if (plane === undefined) {
+    return unsupported(
+      `no integers add as onnxruntime does at the scales ${side(a).scale}, ${side(b).scale} and ${side(y).scale}`,
+      "Give the sum a scale that is a power of two times one of its operands' scales.",
+    );
+  }
+  const bias = { kind: "constant", type: "int32", shape: [], data: Float64Array.of(plane.bias) } as const;
+  const parts = sides.map(({ value }, i) => {
+    const factor = plane.multipliers[i] as number;
+    if (value.kind === "activation") return { factor, wide: spreadTensor(draft, `${name}/repeat`, value, shape) };
+    return { factor, constant: spread(draft, value, shape) };
+  });
+  const refs = parts.flatMap(({ wide, factor }) => (wide === undefined ? [] : [{ ref: wide.ref, factor }]));
+  if (refs.length === 0) return unsupported("both its operands are constants", "Fold constants first, with onnxsim.");
+  const fixed = parts.find(({ constant }) => constant !== undefined);
+  const offset = fixed?.constant?.map((v) => v * fixed.factor + plane.bias) ?? bias.data;
+  const whole = { op: "sum", xs: refs.map(({ ref }) => ref), factors: refs.map(({ factor }) => factor), shape, name: `${name}/sum` } as const; // prettier-ignore
+  const sum = tensorOf(draft, whole, "int32");
+  const biased = affine(draft, `${name}/bias`, sum, 1, {
+    ...bias,
+    shape: offset.length === 1 ? [] : shape,
+    data: offset,
+  });
+  const exact = { ...y, zeroPoint: Float64Array.of(0) };
+  return requantizeTo(site, biased, Float64Array.of(2 ** -plane.shift), exact, { arithmetic: "exact" });
+}
+
+function lowerMul(site: Site): Activation {
+  const { draft, name } = site;
+  const [a, b, y] = [paramsAt(site, 1, "A"), paramsAt(site, 4, "B"), paramsAt(site, 6, "output")];
+  const [left, right] = [valueAt(site, 0), valueAt(site, 3)];
+  needType(left, a, b, y);
+  needType(right, b);
+  const scale = Float64Array.of(f(f(single(a.scale) * single(b.scale)) / single(y.scale)));
+  const shape = broadcastShape(left.shape, right.shape);
+  const one = (value: typeof left, params: Params): Activation | Float64Array => {
+    if (value.kind === "constant") return spread(draft, value, shape).map((q) => q - single(params.zeroPoint));
+    return spreadTensor(draft, `${name}/repeat`, centered(site, value, single(params.zeroPoint)), shape);
+  };
+  const [p, q] = [one(left, a), one(right, b)];
+  if (p instanceof Float64Array && q instanceof Float64Array) {
+    return unsupported("both its operands are constants", "Fold constants first, with onnxsim.");
+  }
+  const product =
+    p instanceof Float64Array || q instanceof Float64Array
+      ? scaled(
+          site,
+          (p instanceof Float64Array ? q : p) as Activation,
+          (p instanceof Float64Array ? p : q) as Float64Array,
+        )
+      : tensorOf(draft, { op: "mul", a: p.ref, b: q.ref, shape, name: `${name}/product` }, "int32");
+  return requantizeTo(site, product, scale, y, { arithmetic: "shifted" });
+}
+
+function scaled(site: Site, x: Activation, data: Float64Array): Activation {
+  return affine(site.draft, `${site.name}/product`, x, { kind: "constant", type: "int32", shape: x.shape, data }, 0);
+}
+
+// ---- pools ----
+
+/** Sums of centered integers over windows, as a depthwise convolution of ones. */
+function sums(
+  site: Site,
+  x: Activation,
+  kernel: readonly [number, number],
+  more: Pick<ReturnType<typeof windowsOf>, "strides" | "pads" | "dilations" | "out">,
+): Activation {
+  const channels = x.shape[1] as number;
+  const { strides, pads, dilations, out } = more;
+  const weights = new Float64Array(channels * kernel[0] * kernel[1]).fill(1);
+  site.draft.budget(weights.length, "its windows");
+  const node = {
+    op: "conv",
+    x: x.ref,
+    weights,
+    weightShape: [channels, 1, ...kernel],
+    bias: new Float64Array(channels),
+    strides,
+    pads,
+    dilations,
+    group: channels,
+    exact: true,
+    shape: [1, channels, ...out],
+    name: `${site.name}/sum`,
+  } as const;
+  return tensorOf(site.draft, node, "int32");
+}
+
+function needChannelsFirst(site: Site): void {
+  if (flagOf(site, "channels_last", false)) unsupported("its channels come last", "Give the model as it was before optimization."); // prettier-ignore
+}
+
+function lowerGlobalAverage(site: Site): Activation {
+  needChannelsFirst(site);
+  const plane = planeOf(site, quantizedAt(site, 0));
+  const [x, y] = [paramsAt(site, 1, "input"), paramsAt(site, 3, "output")];
+  needType(plane.x, x, y);
+  const [, , height, width] = plane.x.shape as [number, number, number, number];
+  const whole = { strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], out: [1, 1] } as const;
+  const sum = sums(site, centered(site, plane.x, single(x.zeroPoint)), [height, width], whole);
+  const scale = f(single(x.scale) / f(single(y.scale) * (height * width)));
+  return unlift(site, plane, requantizeTo(site, sum, Float64Array.of(scale), y));
+}
+
+function lowerAverage(site: Site): Activation {
+  needChannelsFirst(site);
+  const plane = planeOf(site, quantizedAt(site, 0));
+  const [x, y] = [paramsAt(site, 1, "input"), paramsAt(site, 3, "output")];
+  needType(plane.x, x, y);
+  const windows = windowsOf(site, plane, intsOf(site, "kernel_shape") ?? malformed("it has no kernel_shape"));
+  const [, , height, width] = plane.x.shape as [number, number, number, number];
+  const [top, left] = windows.pads;
+  const taps = windows.kernel[0] * windows.kernel[1];
+  const rows = tapsWithin(windows, 0, top, top + height);
+  const columns = tapsWithin(windows, 1, left, left + width);
+  const inside = new Set(rows.flatMap((r) => columns.map((c) => r * c)));
+  const counts = flagOf(site, "count_include_pad", false) ? new Set([taps]) : inside;
+  if (counts.size > 1) unsupported("its windows at the edge average over fewer elements", "Give it no padding, or count_include_pad = 1."); // prettier-ignore
+  const [count] = counts as unknown as [number];
+  const scale = averageScale(
+    plane.x.type,
+    single(x.scale),
+    single(y.scale),
+    single(y.zeroPoint),
+    taps,
+    [...counts][0] ?? count,
+  );
+  const sum = sums(site, centered(site, plane.x, single(x.zeroPoint)), windows.kernel, windows);
+  return unlift(site, plane, requantizeTo(site, sum, Float64Array.of(scale), y, { arithmetic: "shifted" }));
+}
+
+/**
+ * onnxruntime adds float32 reals, divides by their count and by the output's scale and adds the zero point, rounding each
+ * time: a function of the integers' sum alone only where no rounding can carry a value over a half. The float32 ratio that
+ * rounds the same for every sum. @throws Refusal if there is none
+ */
+function averageScale(
+  type: Activation["type"],
+  x: number,
+  y: number,
+  zeroPoint: number,
+  taps: number,
+  count: number,
+): number {
+  const [lo, hi] = rangeOf(type);
+  const reach = taps * (hi - lo);
+  const exact = x === f(2 ** Math.round(Math.log2(x)));
+  for (const ratio of [f(f(x / f(count)) / y), f(x / f(y * count))]) {
+    let right = true;
+    for (let n = -reach; n <= reach && right; n++) {
+      const real = (n * x) / count / y + zeroPoint;
+      const error = exact
+        ? 2 ** -22 * Math.abs(real)
+        : (taps + 4) * 2 ** -24 * (Math.abs(real) + Math.abs(zeroPoint) + 1);
+      const [low, high] = [Math.round(real - error), Math.round(real + error)];
+      const mine = requantized({ arithmetic: "shifted", scale: ratio, zeroPoint, lo, hi }, n);
+      const clamp = (v: number): number => Math.min(hi, Math.max(lo, v));
+      if (exact) {
+        const mean = f(f(n * x) / f(count));
+        right = mine === clamp(requantized({ arithmetic: "shifted", scale: 1, zeroPoint, lo, hi }, f(mean / y)));
+      } else right = low === high && mine === clamp(low);
+    }
+    if (right) return ratio;
+  }
+  return unsupported(
+    `onnxruntime's rounded float32 sums at the scales ${x} and ${y} are not a function of the integers' sum`,
+    "Give the pool an input scale that is a power of two.",
+  );
+}
+
+const eightBit = "8-bit tensors, constant scales; bit for bit onnxruntime's";
+const channelsLast = { channels_last: { kind: "int" } } as const;
+
+/** Of the domain com.microsoft. */
+export const QLINEAR_RULES = {
+  DequantizeLinear: QUANTIZED_RULES.DequantizeLinear,
+  QGemm: QGEMM,
+  QLinearAdd: { inputs: [7, 8], attributes: {}, limits: eightBit, lower: lowerAdd },
+  QLinearAveragePool: {
+    inputs: [4, 5],
+    attributes: {
+      ...windowAttributes,
+      ...channelsLast,
+      ceil_mode: { kind: "int" },
+      count_include_pad: { kind: "int" },
+    },
+    limits: `windows of one size, scales at which float32 sums do not matter; ${eightBit}`,
+    lower: lowerAverage,
+  },
+  QLinearConcat: { inputs: [5, Infinity], attributes: { axis: { kind: "int" } }, limits: eightBit, lower: lowerConcat },
+  QLinearGlobalAveragePool: {
+    inputs: [4, 5],
+    attributes: channelsLast,
+    limits: `channels first; ${eightBit}`,
+    lower: lowerGlobalAverage,
+  },
+  QLinearLeakyRelu: { inputs: [4, 5], attributes: { alpha: { kind: "float" } }, limits: eightBit, lower: lowerLeaky },
+  QLinearMul: { inputs: [7, 8], attributes: {}, limits: eightBit, lower: lowerMul },
+  QLinearSigmoid: { inputs: [4, 5], attributes: {}, limits: eightBit, lower: lowerSigmoid },
+  QuantizeLinear: QUANTIZED_RULES.QuantizeLinear,
+} satisfies Record<string, OpRule>;
