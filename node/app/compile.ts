@@ -11,6 +11,7 @@ import type { LongCall } from "../core/ports.ts";
 import { type IntType, splitFlat, typeRange } from "../core/tensor.ts";
 import { type Accuracy, classesAt, count, newTally, summary } from "../model/accuracy.ts";
 import { exponentFor } from "../model/binary.ts";
+import { observe } from "../model/calibrate.ts";
 import { inputBorders, type InputSpec, needNames, specFor, type Specs, toIntegers, toReals } from "../model/border.ts";
 import { type QuantizedModel, quantizeModel } from "../model/compile.ts";
 import { type Dataset, parseRandom, randomDataset, readDataset } from "../model/dataset.ts";
@@ -30,6 +31,7 @@ import type { Description } from "../proof/manifest.ts";
 import { type ModelPackage, type PackageKey, writePackage } from "../proof/package.ts";
 import { DEVELOPMENT_SEED } from "../proof/setup.ts";
 import { estimate, type Estimate } from "./estimate.ts";
+import { type Bar, type Found, searchWidths, type Trial } from "./search.ts";
 
 /** Runs `work` under a name that a person sees; `detail` says what came of it. */
 export type StepRunner = <T>(
@@ -56,6 +58,8 @@ export interface CompileOptions {
   /** Sizes of the dimensions that the file leaves open. */
   readonly dims?: Dims;
   readonly widths?: Partial<Widths>;
+  /** What must be kept: the cheapest widths that do are searched, on the test data where there are some. */
+  readonly bar?: Bar;
   readonly keys: boolean;
   /** Folder of the development keys' cache. */
   readonly keyCache: string;
@@ -80,6 +84,8 @@ export interface Compiled {
   readonly circuit: CircuitReport;
   readonly quantized: QuantizedModel;
   readonly accuracy: Accuracy;
+  /** What the search for widths found, where there was one. */
+  readonly found: Found | undefined;
   readonly estimate: Estimate;
 }
 
@@ -88,6 +94,18 @@ const INT16: IntType = { bits: 16, signed: true };
 
 /** Reads source and calibration and quantizes. @throws NodeError "input", "unsupported", "usage" */
 export async function prepareModel(options: PrepareOptions, step: StepRunner): Promise<Prepared> {
+  return quantizeGiven(await readGiven(options, step), options, step);
+}
+
+/** What is there before anything is quantized. */
+interface Given {
+  readonly float: FloatGraph;
+  readonly source: Uint8Array;
+  readonly inputs: Specs<InputSpec> | undefined;
+  readonly calibration: Dataset;
+}
+
+async function readGiven(options: PrepareOptions, step: StepRunner): Promise<Given> {
   const { float, source } = await step(
     "read the model",
     async () => {
@@ -103,10 +121,17 @@ export async function prepareModel(options: PrepareOptions, step: StepRunner): P
     seed === undefined
       ? await readDataset(options.calibration, floatInputs(float), { classes: classesAt(float) !== undefined })
       : randomCalibration(float, seed, inputs, options.inputRanges);
+  return { float, source, inputs, calibration };
+}
+
+async function quantizeGiven(
+  { float, source, inputs, calibration }: Given,
+  { outputs, widths }: Pick<CompileOptions, "outputs" | "widths">,
+  step: StepRunner,
+): Promise<Prepared> {
   const quantized = await step(
     "quantize",
     async (call) => {
-      const { outputs, widths } = options;
       const choices = { ...(inputs && { inputs }), ...(outputs && { outputs }), ...(widths && { widths }) };
       return quantizeModel(float, calibration.samples, choices, call);
     },
@@ -115,12 +140,15 @@ export async function prepareModel(options: PrepareOptions, step: StepRunner): P
   return { float, source, calibration, quantized };
 }
 
-export async function compile(options: CompileOptions, step: StepRunner): Promise<Compiled> {
-  const { float, source, calibration, quantized } = await prepareModel(options, step);
-  const { graph, onnx } = quantized;
+export async function compile(given: CompileOptions, step: StepRunner): Promise<Compiled> {
+  const read = await readGiven(given, step);
+  const { float, source, calibration } = read;
   const classes = classesAt(float) !== undefined;
-  const test =
-    options.test === undefined ? calibration : await readDataset(options.test, floatInputs(float), { classes });
+  const test = given.test === undefined ? calibration : await readDataset(given.test, floatInputs(float), { classes });
+  const found = given.bar === undefined ? undefined : await findWidths(read, given, given.bar, test, step);
+  const options = found === undefined ? given : { ...given, widths: found.best.widths };
+  const { quantized } = await quantizeGiven(read, options, step);
+  const { graph, onnx } = quantized;
   const accuracy = await step(
     "compare with the float model",
     (call) => compareWithFloat(float, graph, test, call),
@@ -148,10 +176,29 @@ export async function compile(options: CompileOptions, step: StepRunner): Promis
         ...(key && { key }),
       }),
     );
-    return { package: pack, float, circuit, quantized, accuracy, estimate: figures };
+    return { package: pack, float, circuit, quantized, accuracy, found, estimate: figures };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function findWidths(
+  { float, inputs, calibration }: Given,
+  { outputs = {} }: Pick<CompileOptions, "outputs">,
+  bar: Bar,
+  data: Dataset,
+  step: StepRunner,
+): Promise<Found> {
+  return step(
+    "search widths",
+    async (call) => {
+      const observed = observe(float, calibration.samples, call);
+      const borders = inputBorders(float, calibration.samples, inputs);
+      return searchWidths({ float, observed, inputs: borders, outputs, data, bar }, call);
+    },
+    ({ best, trade, trials }) =>
+      `${trials} tried; ${best.constraints} constraints instead of ${(trade[0] as Trial).constraints}`,
+  );
 }
 
 async function makeKey(r1cs: string, directory: string, step: StepRunner): Promise<PackageKey> {

@@ -7,9 +7,10 @@ import type { OutputSpec } from "../../model/lowering.ts";
 import type { Dims } from "../../model/onnx/check.ts";
 import { compile } from "../compile.ts";
 import { type Estimate, MACHINE } from "../estimate.ts";
+import { type Bar, parseError, parseLoss } from "../search.ts";
 import { duration } from "../terminal.ts";
 import { action, type Context, projectFolder, withExamples } from "./context.ts";
-import { elemTypesOf, estimateText, showPackage } from "./show.ts";
+import { elemTypesOf, estimateText, showPackage, tradeTable } from "./show.ts";
 import { dimsOption, parseRange, specsOption } from "./specs.ts";
 
 export interface SourceOptions {
@@ -25,6 +26,8 @@ interface Options extends SourceOptions {
   readonly out?: string;
   readonly name?: string;
   readonly keys: boolean;
+  readonly maxLoss?: Bar;
+  readonly maxError?: Bar;
   readonly yes?: true;
 }
 
@@ -79,6 +82,14 @@ async function agreeOn(context: Context, estimate: Estimate, { keys, yes }: Opti
   if (!agreed) throw new NodeError("aborted", "stopped before the key was made; nothing was written");
 }
 
+function barOf({ maxLoss, maxError }: Options): { readonly bar?: Bar } {
+  if (maxLoss !== undefined && maxError !== undefined) {
+    throw new NodeError("usage", "--max-loss and --max-error were both given", { mend: "Give one of them." });
+  }
+  const bar = maxLoss ?? maxError;
+  return bar === undefined ? {} : { bar };
+}
+
 export function compileCommand(): Command {
   const command = new Command("compile")
     .description("compile an ONNX model to a package: quantized ONNX, circuit, keys, manifest")
@@ -88,12 +99,23 @@ export function compileCommand(): Command {
     .option("--out <folder>", "where the package goes (default: the model's name, beside where you are)")
     .option("--name <name>", "name of the model (default: the name of its file or of its folder)");
   withSource(command)
+    .option(
+      "--max-loss <share>",
+      "search the cheapest widths that lose at most so much (0.5% of accuracy, or of the output's range), on the test data",
+      parseLoss,
+    )
+    .option(
+      "--max-error <error>",
+      "the same by the largest error of any output: 0.1 in its unit, or 1% of its range",
+      parseError,
+    )
     .option("--no-keys", "stop before the proving key")
     .option("--yes", "begin what is estimated to take over a minute without being asked");
   withExamples(command, [
     "compile models/digits-cnn/model.onnx --calibration models/digits-cnn/calibration.npz --test models/digits-cnn/test.npz",
     "compile my.onnx --calibration random:7 --input uint8 --no-keys",
     "compile my.onnx --calibration samples.csv --input int16@-8 --out packages/my",
+    "compile my.onnx --calibration samples.npz --test labelled.npz --max-loss 0.5%",
     "compile two.onnx --calibration both.npz --input image=uint8 --input age=int16@-4 --output scores=int32 --dim length=16",
   ]);
   return command.action(
@@ -109,16 +131,18 @@ export function compileCommand(): Command {
           out: context.path(options.out ?? name),
           keys: options.keys,
           keyCache,
+          ...barOf(options),
           ...(options.test !== undefined && { test: context.path(options.test) }),
           onEstimate: (estimate, hasKey) => agreeOn(context, estimate, options, hasKey),
         },
         context.step,
       );
       const { folder, digest, manifest } = compiled.package;
-      const { estimate, float } = compiled;
-      context.report({ folder, digest, estimate, manifest }, (say) =>
-        showPackage(compiled.package, elemTypesOf(float), say),
-      );
+      const { estimate, float, found } = compiled;
+      context.report({ folder, digest, estimate, ...(found && { found }), manifest }, (say) => {
+        if (found !== undefined) for (const line of tradeTable(found)) say(line);
+        showPackage(compiled.package, elemTypesOf(float), say);
+      });
     }),
   );
 }

@@ -6,7 +6,8 @@ import { type FloatGraph, floatInputs } from "../../model/graph.ts";
 import type { LayerReport } from "../../model/report.ts";
 import type { ModelPackage } from "../../proof/package.ts";
 import { comparisonText } from "../compile.ts";
-import { type Estimate, MACHINE } from "../estimate.ts";
+import { type Estimate, MACHINE, proofSecondsOf } from "../estimate.ts";
+import type { Found } from "../search.ts";
 import { bytes, columns, duration, grouped } from "../terminal.ts";
 
 type Say = (line?: string) => void;
@@ -76,6 +77,30 @@ export function layerTable(layers: readonly LayerReport[], constraints: readonly
     grouped(constraints[i] ?? 0),
   ]);
   return columns([head, ...rows]);
+}
+
+/** Lines of the trade that are shown. */
+const MOST_TRIALS = 12;
+
+/** What the search for widths gave up and gained, a line for each set of widths that was better than the one before. */
+export function tradeTable({ trade, trials }: Found): string[] {
+  const shown = trade.length > MOST_TRIALS ? [...trade.slice(0, 2), ...trade.slice(2 - MOST_TRIALS)] : trade;
+  const rows = shown.map(({ widths, constraints, domain, loss }) => {
+    const { weights, activations, features, tables, tensors = {} } = widths;
+    const bits = `${weights}/${activations}/${features}/${tables}`;
+    const own = Object.keys(tensors).length;
+    return [
+      own === 0 ? bits : `${bits} +${own}`,
+      grouped(constraints),
+      `2^${Math.log2(domain)}`,
+      duration(1000 * proofSecondsOf(domain)),
+      Number(loss.toPrecision(3)).toString(),
+    ];
+  });
+  return [
+    `widths    ${trials} tried (bits of weights/activations/features/tables, + tensors with their own)`,
+    ...columns([["bits", "constraints", "domain", "proof", "loss"], ...rows]),
+  ];
 }
 
 /** How far from the next smaller domain, which would halve the time of a proof. */
