@@ -1,5 +1,6 @@
 // What float ops over rows compute, in float64: products of matrices, softmax and normalization over the last axis. Part of
 // evaluate-float.ts; calibration observes these values, so they come from IEEE basics only.
+import { exp, log as ln } from "./functions.ts";
 import type { FloatMatMul, FloatNormalize, FloatSoftmax } from "./graph.ts";
 
 export function matmul(
@@ -20,8 +21,6 @@ export function matmul(
   }
   return y;
 }
-
-const { exp, log: ln } = Math;
 
 export function softmax({ mask, log, shape }: FloatSoftmax, x: Float64Array): Float64Array {
   const inner = shape.at(-1) ?? 1;

@@ -2,7 +2,7 @@
 // transpose, concat and pad, or nothing at all.
 import { sizeOf } from "../../core/tensor.ts";
 import { type Constant } from "./constant.ts";
-import { emit, reshape, sameShape, transpose, type Value } from "./draft.ts";
+import { type Activation, affine, emit, reshape, sameShape, transpose, type Value } from "./draft.ts";
 import { malformed, quote, unsupported } from "./problems.ts";
 import {
   axesIn,
@@ -14,7 +14,6 @@ import {
   needSameType,
   type OpRule,
   optionalConstant,
-  scalarAt,
   type Site,
   stringOf,
   valueAt,
@@ -93,20 +92,39 @@ function lowerConcat(site: Site): Value {
   }
   const total = values.reduce((sum, value) => sum + (value.shape[axis] as number), 0);
   const shape = first.shape.with(axis, total);
-  if (first.kind === "constant") return concatConstants(site, values, axis, shape);
-  const xs = values.map((value) => (value.kind === "activation" ? value.ref : mixedConcat()));
-  return { ...first, ref: emit(site.draft, { op: "concat", xs, axis, shape, name: site.name }), shape };
+  const constants = values.filter((value) => value.kind === "constant");
+  if (constants.length === values.length) return concatConstants(site, constants, axis, shape);
+  const joined = joinTensors(site, values, axis, shape);
+  return { ...joined, shape };
 }
 
-function mixedConcat(): never {
-  return unsupported(
-    "it joins a constant to values that depend on the model's input",
-    "Make room with Pad and add the constant.",
-  );
+/** Constants among tensors of the graph: the tensors are padded to make room, and the constants are added there. */
+function joinTensors(site: Site, values: readonly Value[], axis: number, shape: readonly number[]): Activation {
+  const { draft, name } = site;
+  const tensors = values.filter((value) => value.kind === "activation");
+  const concat = (xs: readonly number[], whole: readonly number[]): Activation => ({
+    ...(tensors[0] as Activation),
+    ref: emit(draft, { op: "concat", xs, axis, shape: whole, name }),
+    shape: whole,
+  });
+  if (tensors.length === values.length) return concat(tensors.map(({ ref }) => ref), shape); // prettier-ignore
+  const lengths = values.map((value) => value.shape[axis] as number);
+  const begins = lengths.map((_, i) => lengths.slice(0, i).reduce((sum, length) => sum + length, 0));
+  const room = values.flatMap((value, i): number[] => {
+    if (value.kind === "constant") return [];
+    const pads = new Array<number>(2 * shape.length).fill(0);
+    pads[axis] = begins[i] as number;
+    pads[shape.length + axis] = (shape[axis] as number) - (begins[i] as number) - (lengths[i] as number);
+    return [emit(draft, { op: "pad", x: value.ref, pads, value: 0, shape, name: `${name}/room` })];
+  });
+  const xs = room.length === 1 ? (room[0] as number) : emit(draft, { op: "sum", xs: room, factors: room.map(() => 1), shape, name: `${name}/join` }); // prettier-ignore
+  const zeros = (value: Value): Constant =>
+    value.kind === "constant" ? value : { kind: "constant", type: value.type, shape: value.shape, data: new Float64Array(sizeOf(value.shape)) }; // prettier-ignore
+  const bias = concatConstants(site, values.map(zeros), axis, shape);
+  return affine(draft, `${name}/constants`, { ...(tensors[0] as Activation), ref: xs, shape }, 1, bias);
 }
 
-function concatConstants(site: Site, values: readonly Value[], axis: number, shape: readonly number[]): Constant {
-  const parts = values.map((value) => (value.kind === "constant" ? value : mixedConcat()));
+function concatConstants(site: Site, parts: readonly Constant[], axis: number, shape: readonly number[]): Constant {
   site.draft.budget(sizeOf(shape), "a joined constant");
   const data = new Float64Array(sizeOf(shape));
   const outer = sizeOf(shape.slice(0, axis));
@@ -121,25 +139,26 @@ function concatConstants(site: Site, values: readonly Value[], axis: number, sha
   return { ...(parts[0] as Constant), shape, data };
 }
 
-function lowerPad(site: Site): Value {
+/** Blocks of channels become blocks of the plane (to space), or the other way round. */
+function lowerBlocks(site: Site, toSpace: boolean): Value {
   const x = valueAt(site, 0);
-  if (x.kind === "constant") return unsupported("it pads a constant", "Fold constants first, with onnxsim.");
-  const mode = stringOf(site, "mode", "constant");
-  if (mode !== "constant") unsupported(`its mode is ${quote(mode)}`, "Only constant padding is read.");
-  const given = integersAt(site, 1, "pads") ?? malformed("it has no pads");
-  const rank = x.shape.length;
-  const axes = axesIn(integersAt(site, 3, "axes") ?? x.shape.map((_, i) => i), rank);
-  if (given.length !== 2 * axes.length) malformed(`it has ${given.length} pads for ${axes.length} axes`);
-  if (given.some((pad) => pad < 0)) unsupported("it has negative pads, which crop", "Crop outside the model.");
-  const pads = new Array<number>(2 * rank).fill(0);
-  axes.forEach((axis, i) => {
-    pads[axis] = given[i] as number;
-    pads[rank + axis] = given[axes.length + i] as number;
-  });
-  const shape = x.shape.map((dim, i) => dim + (pads[i] as number) + (pads[rank + i] as number));
-  const value = scalarAt(site, 2, "constant_value") ?? 0;
-  if (Number.isNaN(value) || value === Infinity) unsupported(`it pads with ${value}`);
-  return { ...x, ref: emit(site.draft, { op: "pad", x: x.ref, pads, value, shape, name: site.name }), shape };
+  const size = intOf(site, "blocksize", 0);
+  const mode = stringOf(site, "mode", "DCR");
+  if (x.shape.length !== 4) malformed(`its input has ${x.shape.length} dimensions, not 4`);
+  const [n, c, h, w] = x.shape as [number, number, number, number];
+  const fits = toSpace ? c % (size * size) === 0 : h % size === 0 && w % size === 0;
+  if (size < 1 || !fits) malformed(`its blocksize of ${size} does not fit [${x.shape.join(", ")}]`);
+  if (mode !== "DCR" && mode !== "CRD") malformed(`its mode is ${quote(mode)}`);
+  const [depth, rows, columns] = toSpace ? [c / size ** 2, h * size, w * size] : [c * size ** 2, h / size, w / size];
+  const columnFirst = mode === "CRD";
+  const split = toSpace
+    ? columnFirst
+      ? [n, depth, size, size, h, w]
+      : [n, size, size, depth, h, w]
+    : [n, c, rows, size, columns, size];
+  const perm = toSpace ? (columnFirst ? [0, 1, 4, 2, 5, 3] : [0, 3, 4, 1, 5, 2]) : [0, 3, 5, 1, 2, 4];
+  const parts = transpose(site.draft, `${site.name}/turn`, reshape(site.draft, `${site.name}/split`, x, split), perm);
+  return reshape(site.draft, site.name, parts, [n, depth, rows, columns]);
 }
 
 function lowerDropout(site: Site): Value {
@@ -156,8 +175,14 @@ export const LAYOUT_RULES = {
   Concat: {
     inputs: [1, Infinity],
     attributes: { axis: { kind: "int" } },
-    limits: "constants with constants, tensors with tensors",
+    limits: "",
     lower: lowerConcat,
+  },
+  DepthToSpace: {
+    inputs: [1, 1],
+    attributes: { blocksize: { kind: "int" }, mode: { kind: "string" } },
+    limits: "",
+    lower: (site) => lowerBlocks(site, true),
   },
   Dropout: {
     inputs: [1, 3],
@@ -169,18 +194,18 @@ export const LAYOUT_RULES = {
   },
   Flatten: { inputs: [1, 1], attributes: { axis: { kind: "int" } }, limits: "", lower: lowerFlatten },
   Identity: { inputs: [1, 1], attributes: {}, limits: "", lower: (site) => valueAt(site, 0) },
-  Pad: {
-    inputs: [2, 4],
-    attributes: { mode: { kind: "string" } },
-    limits: "mode constant, pads not negative",
-    lower: lowerPad,
-  },
   Reshape: {
     inputs: [2, 2],
     attributes: { allowzero: { kind: "int", since: 14 } },
 
     limits: "constant shape",
     lower: lowerReshape,
+  },
+  SpaceToDepth: {
+    inputs: [1, 1],
+    attributes: { blocksize: { kind: "int" } },
+    limits: "",
+    lower: (site) => lowerBlocks(site, false),
   },
   Squeeze: { inputs: [1, 2], attributes: axesRule, limits: "constant axes", lower: lowerSqueeze },
   Transpose: {

@@ -1,19 +1,7 @@
-// Gemm, MatMul, Conv and BatchNormalization: everything becomes dense, conv and affine nodes with constant weights.
-import { type Shape, sizeOf } from "../../core/tensor.ts";
+// Conv, ConvTranspose and BatchNormalization: conv and affine nodes with constant weights.
 import type { Constant } from "./constant.ts";
-import {
-  type Activation,
-  affine,
-  broadcastShape,
-  reshape,
-  sameShape,
-  spread,
-  spreadTensor,
-  tensorOf,
-  transpose,
-  type Value,
-} from "./draft.ts";
-import { malformed, unsupported } from "./problems.ts";
+import { type Activation, affine, emit, reshape, tensorOf } from "./draft.ts";
+import { malformed, quote, unsupported } from "./problems.ts";
 import {
   activationAt,
   constantAt,
@@ -22,122 +10,14 @@ import {
   floatOf,
   intOf,
   intsOf,
-  needFloat,
   needSameType,
   type OpRule,
   optionalConstant,
   type Site,
-  valueAt,
+  stringOf,
 } from "./site.ts";
-import { planeOf, unlift, windowsOf } from "./window.ts";
-
-/** x[..., K] times a K x N constant, plus bias. */
-function dense(site: Site, x: Activation, weights: Constant, bias?: Float64Array): Activation {
-  needFloat(x.type);
-  const [inner, outer] = weights.shape as [number, number];
-  if (x.shape.at(-1) !== inner) {
-    malformed(`[${x.shape.join(", ")}] does not multiply [${weights.shape.join(", ")}]: inner sizes differ`);
-  }
-  const shape = x.shape.with(-1, outer);
-  const data = finite(weights.data, "weights");
-  site.draft.budget(outer + data.length, "its weights");
-  const node = { op: "dense", x: x.ref, weights: data, bias: bias ?? new Float64Array(outer), shape, name: site.name };
-  return tensorOf(site.draft, node as Parameters<typeof tensorOf>[1], x.type);
-}
-
-function swapLast(shape: Shape): number[] {
-  const perm = shape.map((_, i) => i);
-  return [...perm.slice(0, -2), shape.length - 1, shape.length - 2];
-}
-
-/** constant[M, K] times x[..., K, N]: the transpose of x^T times constant^T. */
-function denseFromLeft(site: Site, constant: Constant, x: Activation): Activation {
-  const turned = transpose(site.draft, `${site.name}/turn`, x, swapLast(x.shape));
-  const y = dense(site, turned, transpose(site.draft, "", constant, [1, 0]));
-  return transpose(site.draft, `${site.name}/turn-back`, y, swapLast(y.shape));
-}
-
-function twoTensors(): never {
-  return unsupported(
-    "it multiplies two values that both depend on the model's input",
-    "Only products with constants are read.",
-  );
-}
-
-function lowerMatMul(site: Site): Value {
-  const [a, b] = [valueAt(site, 0), valueAt(site, 1)];
-  needSameType(a, b);
-  if (a.shape.length === 0 || b.shape.length === 0) malformed("it multiplies a scalar");
-  if (a.kind === "activation" && b.kind === "activation") return twoTensors();
-  if (a.kind === "constant" && b.kind === "constant") return activationAt(site, 0);
-  const [constant, x] = (a.kind === "constant" ? [a, b] : [b, a]) as [Constant, Activation];
-  if (sizeOf(constant.shape.slice(0, -2)) !== 1) {
-    unsupported(
-      `its constant is a batch of matrices, [${constant.shape.join(", ")}]`,
-      "Only a single matrix is read; use one MatMul for each.",
-    );
-  }
-  // A vector is a row on the left and a column on the right; its axis leaves the result. Leading ones of the constant
-  // lift the result's rank.
-  const left = constant === a;
-  const matrix = (v: Value, onLeft: boolean): Shape => (v.shape.length > 1 ? v.shape : onLeft ? [1, ...v.shape] : [...v.shape, 1]); // prettier-ignore
-  const weights = reshape(site.draft, "", constant, matrix(constant, left).slice(-2));
-  const input = reshape(site.draft, `${site.name}/matrix`, x, matrix(x, !left));
-  const y = left ? denseFromLeft(site, weights, input) : dense(site, input, weights);
-  const rank = Math.max(matrix(constant, left).length, y.shape.length);
-  const full = [...new Array<number>(rank - y.shape.length).fill(1), ...y.shape];
-  const dropped = full.filter((_, i) => !(i === rank - 2 && a.shape.length === 1) && !(i === rank - 1 && b.shape.length === 1)); // prettier-ignore
-  return reshape(site.draft, `${site.name}/shape`, y, dropped);
-}
-
-function scaled(site: Site, constant: Constant, factor: number): Constant {
-  if (factor === 1) return constant;
-  site.draft.budget(constant.data.length, "scaled weights");
-  return { ...constant, data: constant.data.map((v) => v * factor) };
-}
-
-/** alpha * A' * B' + beta * C, where ' is the optional transposition. */
-function lowerGemm(site: Site): Value {
-  const [a, b] = [valueAt(site, 0), valueAt(site, 1)];
-  needSameType(a, b);
-  if (a.shape.length !== 2 || b.shape.length !== 2) malformed("its inputs A and B are not matrices");
-  if (a.kind === "activation" && b.kind === "activation") return twoTensors();
-  const { draft, name } = site;
-  const [alpha, beta] = [floatOf(site, "alpha", 1), floatOf(site, "beta", 1)];
-  const turned = <V extends Value>(value: V, flag: string): V =>
-    flagOf(site, flag, false) ? transpose(draft, `${name}/${flag}`, value, [1, 0]) : value;
-  const [left, right] = [turned(a, "transA"), turned(b, "transB")];
-  if (right.kind === "constant" && left.kind === "activation") {
-    const weights = scaled(site, right, alpha);
-    const c = site.inputs[2];
-    const rows = c?.kind === "constant" ? sizeOf(c.shape.slice(0, -1)) : 0;
-    if (c?.kind === "constant" && rows === 1 && c.shape.length <= 2) {
-      needSameType(a, c);
-      const outer = right.shape[1] as number;
-      const bias = spread(draft, scaled(site, c, beta), c.shape.length === 2 ? [1, outer] : [outer]);
-      return dense(site, left, weights, finite(bias, "bias"));
-    }
-    return addC(site, dense(site, left, weights), beta);
-  }
-  if (left.kind === "constant" && right.kind === "activation") {
-    return addC(site, denseFromLeft(site, scaled(site, left, alpha), right), beta);
-  }
-  return activationAt(site, 0);
-}
-
-function addC(site: Site, y: Activation, beta: number): Activation {
-  const c = site.inputs[2];
-  if (c === undefined || beta === 0) return y;
-  needSameType(y, c);
-  if (!sameShape(broadcastShape(c.shape, y.shape), y.shape)) {
-    malformed(`its input C, [${c.shape.join(", ")}], does not broadcast to [${y.shape.join(", ")}]`);
-  }
-  const name = `${site.name}/add`;
-  if (c.kind === "constant") return affine(site.draft, name, y, 1, scaled(site, c, beta));
-  const wide = spreadTensor(site.draft, `${name}/repeat`, c, y.shape);
-  const node = { op: "sum", xs: [y.ref, wide.ref], factors: [1, beta], shape: y.shape, name } as const;
-  return tensorOf(site.draft, node, y.type);
-}
+import { counted, pick } from "./take.ts";
+import { type Plane, planeOf, unlift, windowsOf } from "./window.ts";
 
 function lowerConv(site: Site): Activation {
   const plane = planeOf(site);
@@ -178,6 +58,120 @@ function lowerConv(site: Site): Activation {
     plane.x.type,
   );
   return unlift(site, plane, y);
+}
+
+interface Span {
+  readonly begin: number;
+  readonly out: number;
+}
+
+/** Padding before each axis and size of the result, by ONNX's formulas; all in order of the op's own spatial axes. */
+function transposedSpans(site: Site, dims: readonly number[], kernel: readonly number[]): readonly Span[] {
+  const rank = dims.length;
+  const list = (name: string, length: number, fallback: number, least: number): readonly number[] => {
+    const given = intsOf(site, name) ?? new Array<number>(length).fill(fallback);
+    if (given.length === length && given.every((v) => v >= least && v < 2 ** 31)) return given;
+    return malformed(`attribute "${name}" is [${given.join(", ")}], not ${length} number(s) of ${least} or more`);
+  };
+  const strides = list("strides", rank, 1, 1);
+  const dilations = list("dilations", rank, 1, 1);
+  const pads = list("pads", 2 * rank, 0, 0);
+  const extra = list("output_padding", rank, 0, 0);
+  const sizes = intsOf(site, "output_shape");
+  const auto = stringOf(site, "auto_pad", "NOTSET");
+  if (!["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"].includes(auto)) malformed(`its auto_pad is ${quote(auto)}`);
+  if (sizes !== undefined && sizes.length !== rank) malformed(`its output_shape is [${sizes.join(", ")}]`);
+  return dims.map((dim, i) => {
+    const reach = (dim - 1) * (strides[i] as number) + ((kernel[i] as number) - 1) * (dilations[i] as number) + 1;
+    const whole = reach + (extra[i] as number);
+    if (sizes === undefined && !auto.startsWith("SAME")) {
+      const [begin, end] = auto === "VALID" ? [0, 0] : [pads[i] as number, pads[rank + i] as number];
+      return { begin, out: whole - begin - end };
+    }
+    const out = sizes?.[i] ?? dim * (strides[i] as number);
+    const cut = Math.max(0, whole - out);
+    return { begin: auto === "SAME_UPPER" ? Math.floor(cut / 2) : Math.ceil(cut / 2), out };
+  });
+}
+
+/** x with stride - 1 zeros behind each element of its plane. */
+function stuffed(site: Site, plane: Plane, strides: readonly [number, number]): Activation {
+  const { x } = plane;
+  if (strides[0] === 1 && strides[1] === 1) return x;
+  const { draft, name } = site;
+  const [, channels, height, width] = x.shape as [number, number, number, number];
+  const cells = reshape(draft, `${name}/cells`, x, [1, channels, height, 1, width, 1]);
+  const shape = [1, channels, height, strides[0], width, strides[1]];
+  const pads = [0, 0, 0, 0, 0, 0, 0, 0, 0, strides[0] - 1, 0, strides[1] - 1];
+  const wide = { op: "pad", x: cells.ref, pads, value: 0, shape, name: `${name}/stuff` } as const;
+  const whole = [1, channels, height * strides[0], width * strides[1]];
+  return reshape(draft, `${name}/stuffed`, { ...x, ref: emit(draft, wide), shape }, whole);
+}
+
+/** A convolution of the zero-stuffed input with the weights turned round. */
+function lowerConvTranspose(site: Site): Activation {
+  const plane = planeOf(site);
+  const w = constantAt(site, 1, "weights");
+  const b = optionalConstant(site, 2, "bias");
+  for (const part of [w, b]) if (part !== undefined) needSameType(plane.x, part);
+  const rank = plane.flat ? 1 : 2;
+  if (w.shape.length !== rank + 2) malformed(`its weights have the shape [${w.shape.join(", ")}]`);
+  const [channels, perGroup, ...kernel] = w.shape as [number, number, ...number[]];
+  const group = intOf(site, "group", 1);
+  if (group < 1 || channels % group !== 0 || plane.x.shape[1] !== channels) {
+    malformed(`its ${plane.x.shape[1]} channels, ${group} group(s) and weights [${w.shape.join(", ")}] do not fit`);
+  }
+  const declared = intsOf(site, "kernel_shape") ?? kernel;
+  if (declared.length !== rank || declared.some((k, i) => k !== kernel[i])) {
+    malformed(`its kernel_shape [${declared.join(", ")}] is not that of its weights, [${kernel.join(", ")}]`);
+  }
+  const maps = perGroup * group;
+  if (b !== undefined && (b.shape.length !== 1 || b.shape[0] !== maps)) malformed(`its bias is not ${maps} values`);
+  const pair = (list: readonly number[], whole: number): [number, number] =>
+    (plane.flat ? [whole, ...list] : list) as [number, number];
+  const [kh, kw] = pair(kernel, 1);
+  const strides = pair(intsOf(site, "strides") ?? kernel.map(() => 1), 1);
+  const dilations = pair(intsOf(site, "dilations") ?? kernel.map(() => 1), 1);
+  const spans = transposedSpans(site, plane.x.shape.slice(plane.flat ? 3 : 2), kernel);
+  const [rows, columns] = (plane.flat ? [{ begin: 0, out: 1 }, ...spans] : spans) as [Span, Span];
+  if (rows.out < 1 || columns.out < 1) malformed("its pads leave nothing");
+  const { draft, name } = site;
+  const wide = stuffed(site, plane, strides);
+  // Where pads are wider than the kernel's reach, or the last zeros are too many, the input is cropped.
+  const [, , height, width] = wide.shape as [number, number, number, number];
+  const begins = [(kh - 1) * dilations[0] - rows.begin, (kw - 1) * dilations[1] - columns.begin] as const;
+  const ends = [
+    rows.out - 1 + (kh - 1) * dilations[0] + 1 - height - begins[0],
+    columns.out - 1 + (kw - 1) * dilations[1] + 1 - width - begins[1],
+  ] as const;
+  const kept = ([height, width] as const).map((dim, i) => {
+    const [from, cut] = [Math.max(0, -(begins[i] as number)), Math.max(0, -(ends[i] as number))];
+    if (from + cut >= dim) malformed("its pads leave nothing of its input");
+    return from + cut === 0 ? undefined : counted(from, dim - from - cut);
+  });
+  const cropped = pick(draft, `${name}/crop`, wide, [undefined, undefined, ...kept]);
+  draft.budget(maps + w.data.length, "its weights");
+  const taps = kh * kw;
+  const depth = channels / group;
+  const weights = Float64Array.from({ length: maps * depth * taps }, (_, i) => {
+    const [map, c, tap] = [Math.floor(i / (depth * taps)), Math.floor(i / taps) % depth, i % taps];
+    const from = Math.floor(map / perGroup) * depth + c;
+    return w.data[(from * perGroup + (map % perGroup)) * taps + (taps - 1 - tap)] as number;
+  });
+  const node = {
+    op: "conv",
+    x: cropped.ref,
+    weights: finite(weights, "weights"),
+    weightShape: [maps, depth, kh, kw],
+    bias: b === undefined ? new Float64Array(maps) : finite(b.data, "bias"),
+    strides: [1, 1],
+    pads: [Math.max(0, begins[0]), Math.max(0, begins[1]), Math.max(0, ends[0]), Math.max(0, ends[1])],
+    dilations,
+    group,
+    shape: [1, maps, rows.out, columns.out],
+    name,
+  } as const;
+  return unlift(site, plane, tensorOf(draft, node, plane.x.type));
 }
 
 function lowerBatchNormalization(site: Site): Activation {
@@ -224,16 +218,15 @@ export const LINEAR_RULES = {
     limits: "1-D and 2-D, constant weights and bias",
     lower: lowerConv,
   },
-  Gemm: {
+  ConvTranspose: {
     inputs: [2, 3],
     attributes: {
-      alpha: { kind: "float" },
-      beta: { kind: "float" },
-      transA: { kind: "int" },
-      transB: { kind: "int" },
+      ...windowAttributes,
+      group: { kind: "int" },
+      output_padding: { kind: "ints" },
+      output_shape: { kind: "ints" },
     },
-    limits: "A or B constant",
-    lower: lowerGemm,
+    limits: "1-D and 2-D, constant weights and bias",
+    lower: lowerConvTranspose,
   },
-  MatMul: { inputs: [2, 2], attributes: {}, limits: "one side a single constant matrix or vector", lower: lowerMatMul },
 } satisfies Record<string, OpRule>;

@@ -35,6 +35,7 @@ export function checkNode(node: Node, opset: number, problems: Problem[]): Check
   const before = problems.length;
   const attributes = readAttributes(node, rule.attributes, opset, here);
   here(() => {
+    if (opset < (rule.since ?? 0)) malformed(`${quote(node.opType)} does not exist at opset ${opset}`);
     const [least, most] = rule.inputs;
     const count = node.input.length;
     if (count < least || count > most) malformed(`it has ${count} inputs, not ${least} to ${most}`);

@@ -1,9 +1,10 @@
 // Pools: maxima stay window maxima, averages become a depthwise convolution (and an affine map where windows at the edge
 // average over fewer elements).
 import { malformed, unsupported } from "./problems.ts";
-import { type Activation, affine, reshape, tensorOf } from "./draft.ts";
+import { type Activation, affine, tensorOf } from "./draft.ts";
 import { windowAttributes } from "./linear.ts";
-import { axesIn, flagOf, integersAt, intsOf, type OpRule, type Site, valueAt } from "./site.ts";
+import { absolute, times } from "./rows.ts";
+import { flagOf, intOf, intsOf, type OpRule, type Site } from "./site.ts";
 import { type Plane, planeOf, tapsWithin, unlift, type Windows, windowsOf } from "./window.ts";
 
 /** Windows of a pool; each must hold at least one element of the input. */
@@ -36,32 +37,35 @@ function maxPool(site: Site, plane: Plane, windows: Windows): Activation {
   return unlift(site, plane, tensorOf(site.draft, node, plane.x.type));
 }
 
-/** `counts`: how many elements each window averages over, along the height and along the width. */
-function averagePool(site: Site, plane: Plane, windows: Windows, counts: [number[], number[]]): Activation {
+/** `weight` times the sum over each window. */
+function sumPool(site: Site, plane: Plane, windows: Windows, weight: number): Activation {
   const { kernel, strides, dilations, pads, out } = windows;
   const channels = plane.x.shape[1] as number;
+  const taps = kernel[0] * kernel[1];
+  site.draft.budget(channels * (taps + 1), "the weights of an average");
+  const node = {
+    op: "conv",
+    x: plane.x.ref,
+    weights: new Float64Array(channels * taps).fill(weight),
+    weightShape: [channels, 1, ...kernel],
+    bias: new Float64Array(channels),
+    strides,
+    pads,
+    dilations,
+    group: channels,
+    shape: [1, channels, ...out],
+    name: site.name,
+  } as const;
+  return tensorOf(site.draft, node, plane.x.type);
+}
+
+/** `counts`: how many elements each window averages over, along the height and along the width. */
+function averagePool(site: Site, plane: Plane, windows: Windows, counts: [number[], number[]]): Activation {
+  const { kernel, out } = windows;
   const [rows, columns] = counts;
   const even = counts.every((list) => list.every((count) => count === list[0]));
   const taps = kernel[0] * kernel[1];
-  const average = 1 / (even ? (rows[0] as number) * (columns[0] as number) : taps);
-  site.draft.budget(channels * (taps + 1), "the weights of an average");
-  const y = tensorOf(
-    site.draft,
-    {
-      op: "conv",
-      x: plane.x.ref,
-      weights: new Float64Array(channels * taps).fill(average),
-      weightShape: [channels, 1, ...kernel],
-      bias: new Float64Array(channels),
-      strides,
-      pads,
-      dilations,
-      group: channels,
-      shape: [1, channels, ...out],
-      name: site.name,
-    },
-    plane.x.type,
-  );
+  const y = sumPool(site, plane, windows, 1 / (even ? (rows[0] as number) * (columns[0] as number) : taps));
   if (even) return unlift(site, plane, y);
   const data = Float64Array.from(rows.flatMap((r) => columns.map((c) => taps / (r * c))));
   const share = affine(site.draft, `${site.name}/edges`, y, { kind: "constant", type: "float64", shape: out, data }, 0);
@@ -86,25 +90,24 @@ function lowerAveragePool(site: Site): Activation {
   return averagePool(site, plane, windows, [rows, tapsWithin(windows, 1, 0, left + width + right)]);
 }
 
-function globalAverage(site: Site): Activation {
+/** The mean over each channel's plane. */
+export function globalAverage(site: Site): Activation {
   const plane = planeOf(site);
   const windows = wholePlane(plane);
   return averagePool(site, plane, windows, [[windows.kernel[0]], [windows.kernel[1]]]);
 }
 
-function lowerReduceMean(site: Site): Activation {
-  const { shape } = valueAt(site, 0);
-  const axes = axesIn(intsOf(site, "axes") ?? integersAt(site, 1, "axes") ?? [], shape.length).toSorted(
-    (a, b) => a - b,
-  );
-  if (axes.length !== shape.length - 2 || axes[0] !== 2) {
-    unsupported(
-      `it averages over the axes [${axes.join(", ")}] of [${shape.join(", ")}]`,
-      "Only the mean over all spatial axes (a global average pool) is read.",
-    );
-  }
-  const y = globalAverage(site);
-  return flagOf(site, "keepdims", true) ? y : reshape(site.draft, `${site.name}/shape`, y, y.shape.slice(0, 2));
+/** (sum of |x|^p over each window)^(1/p); padding adds nothing. */
+function lpPool(site: Site, plane: Plane, windows: Windows): Activation {
+  const { draft, name } = site;
+  const p = intOf(site, "p", 2);
+  if (p !== 1 && p !== 2) unsupported(`its p is ${p}`, "Norms 1 and 2 are read.");
+  const { x } = plane;
+  const powers = p === 1 ? absolute(draft, `${name}/abs`, x) : times(draft, `${name}/square`, x, x);
+  const sums = sumPool(site, { ...plane, x: powers }, windows, 1);
+  if (p === 1) return unlift(site, plane, sums);
+  const root = { op: "unary", x: sums.ref, fn: ["sqrt", "x"], shape: sums.shape, name: `${name}/sqrt` } as const;
+  return unlift(site, plane, tensorOf(draft, root, x.type));
 }
 
 const pool = { ...windowAttributes, ceil_mode: { kind: "int" } } as const;
@@ -126,21 +129,34 @@ export const POOL_RULES = {
       return maxPool(site, plane, wholePlane(plane));
     },
   },
+  GlobalLpPool: {
+    inputs: [1, 1],
+    attributes: { p: { kind: "int" } },
+    limits: "1-D and 2-D, p of 1 and 2",
+    lower: (site) => {
+      const plane = planeOf(site);
+      return lpPool(site, plane, wholePlane(plane));
+    },
+  },
+  LpPool: {
+    inputs: [1, 1],
+    attributes: {
+      ...windowAttributes,
+      ceil_mode: { kind: "int", since: 18 },
+      dilations: { kind: "ints", since: 18 },
+      p: { kind: "int" },
+    },
+    limits: "1-D and 2-D, p of 1 and 2",
+    lower: (site) => {
+      const plane = planeOf(site);
+      return lpPool(site, plane, poolWindows(site, plane));
+    },
+  },
   MaxPool: {
     inputs: [1, 1],
     outputs: 2,
     attributes: { ...pool, storage_order: { kind: "int" } },
     limits: "1-D and 2-D, Indices output unused",
     lower: lowerMaxPool,
-  },
-  ReduceMean: {
-    inputs: [1, 2],
-    attributes: {
-      axes: { kind: "ints", until: 17 },
-      keepdims: { kind: "int" },
-      noop_with_empty_axes: { kind: "int", since: 18 },
-    },
-    limits: "over all spatial axes",
-    lower: lowerReduceMean,
   },
 } satisfies Record<string, OpRule>;

@@ -1,15 +1,15 @@
-// Ops of shape arithmetic: they fold on constants and never see the model's input (but for Shape, which asks for nothing
-// more than the shape, known once the batch is fixed).
-import { sizeOf, stridesOf } from "../../core/tensor.ts";
-import { type Constant, integerRange, readTensor } from "./constant.ts";
-import { gathered } from "./draft.ts";
-import { malformed, unsupported } from "./problems.ts";
+// Constants and shape arithmetic: what is made from attributes and shapes alone, known once the batch is fixed. Trilu, a
+// mask, may also cover a tensor of the graph.
+import { sizeOf } from "../../core/tensor.ts";
+import { type Constant, elemTypeOf, integerRange, readTensor } from "./constant.ts";
+import { affine, type Value } from "./draft.ts";
+import { malformed } from "./problems.ts";
 import {
-  axesIn,
-  axisIn,
   constantAt,
+  flagOf,
   integersAt,
   intOf,
+  needFloat,
   type OpRule,
   scalarAt,
   type Site,
@@ -17,59 +17,15 @@ import {
   valueAt,
 } from "./site.ts";
 
-function lowerGather(site: Site): Constant {
-  const data = constantAt(site, 0, "data");
-  const indices = constantAt(site, 1, "indices");
-  const axis = axisIn(intOf(site, "axis", 0), data.shape.length);
-  const dim = data.shape[axis] as number;
-  const inner = sizeOf(data.shape.slice(axis + 1));
-  const outer = sizeOf(data.shape.slice(0, axis));
-  const shape = [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)];
-  site.draft.budget(sizeOf(shape), "a gathered constant");
-  const result = new Float64Array(sizeOf(shape));
-  let at = 0;
-  for (let i = 0; i < outer && result.length > 0; i++) {
-    for (const index of indices.data) {
-      const start = (i * dim + axisIn(index, dim)) * inner;
-      result.set(data.data.subarray(start, start + inner), at);
-      at += inner;
-    }
-  }
-  return { ...data, shape, data: result };
-}
-
-function lowerSlice(site: Site): Constant {
-  const data = constantAt(site, 0, "data");
-  const starts = integersAt(site, 1, "starts") ?? malformed("it has no starts");
-  const ends = integersAt(site, 2, "ends") ?? malformed("it has no ends");
-  const axes = axesIn(integersAt(site, 3, "axes") ?? starts.map((_, i) => i), data.shape.length);
-  const steps = integersAt(site, 4, "steps") ?? starts.map(() => 1);
-  if (new Set([starts.length, ends.length, axes.length, steps.length]).size > 1)
-    malformed("its lists differ in length");
-  const shape = [...data.shape];
-  const strides = stridesOf(data.shape);
-  let offset = 0;
-  axes.forEach((axis, i) => {
-    const dim = data.shape[axis] as number;
-    const step = steps[i] as number;
-    if (step === 0 || !Number.isSafeInteger(step)) malformed(`it has a step of ${step}`);
-    const clamp = (v: number, low: number, high: number): number => Math.min(Math.max(v < 0 ? v + dim : v, low), high);
-    const start = step > 0 ? clamp(starts[i] as number, 0, dim) : clamp(starts[i] as number, 0, dim - 1);
-    const end = step > 0 ? clamp(ends[i] as number, 0, dim) : clamp(ends[i] as number, -1, dim - 1);
-    shape[axis] = Math.max(0, Math.ceil((end - start) / step));
-    offset += start * (strides[axis] as number);
-    strides[axis] = (strides[axis] as number) * step;
-  });
-  site.draft.budget(sizeOf(shape), "a sliced constant");
-  const part = sizeOf(shape) === 0 ? new Float64Array() : gathered(data.data, shape, strides, offset);
-  return { ...data, shape, data: part };
-}
-
 function lowerShape(site: Site): Constant {
   const shape = valueAt(site, 0).shape;
   const clamp = (v: number): number => Math.min(Math.max(v < 0 ? v + shape.length : v, 0), shape.length);
   const part = shape.slice(clamp(intOf(site, "start", 0)), clamp(intOf(site, "end", shape.length)));
   return { kind: "constant", type: "int64", shape: [part.length], data: Float64Array.from(part) };
+}
+
+function lowerSize(site: Site): Constant {
+  return { kind: "constant", type: "int64", shape: [], data: Float64Array.of(sizeOf(valueAt(site, 0).shape)) };
 }
 
 function lowerConstantOfShape(site: Site): Constant {
@@ -83,18 +39,21 @@ function lowerConstantOfShape(site: Site): Constant {
   return { kind: "constant", type: value?.type ?? "float32", shape, data };
 }
 
+/** Floats are added up one by one and rounded each time, as onnxruntime counts. */
 function lowerRange(site: Site): Constant {
   const type = constantAt(site, 0, "start").type;
-  if (integerRange(type) === undefined) unsupported(`it counts in ${type}`, "Only integer ranges are folded.");
   const [start, limit, delta] = ["start", "limit", "delta"].map((what, i) => {
     return scalarAt(site, i, what);
   }) as [number, number, number];
   const size = Math.max(0, Math.ceil((limit - start) / delta));
-  if (![start, limit, delta, size].every(Number.isSafeInteger)) {
+  const whole = integerRange(type) !== undefined;
+  if (![start, limit, delta].every(whole ? Number.isSafeInteger : Number.isFinite) || !Number.isSafeInteger(size)) {
     malformed(`it counts from ${start} to ${limit} by ${delta}`);
   }
   site.draft.budget(size, "a constant made by Range");
-  const data = Float64Array.from({ length: size }, (_, i) => start + i * delta);
+  const data = new Float64Array(size);
+  const stored = type === "float32" ? Math.fround : (v: number): number => v;
+  for (let i = 0, at = start; i < size; i++, at = stored(at + delta)) data[i] = at;
   return { kind: "constant", type, shape: [size], data };
 }
 
@@ -115,6 +74,50 @@ function lowerConstant(site: Site): Constant {
       return { kind: "constant", type, shape, data: Float64Array.from(numbers) };
     }
   }
+}
+
+function lowerEyeLike(site: Site): Constant {
+  const { shape, type } = valueAt(site, 0);
+  if (shape.length !== 2) malformed(`it makes an identity of the shape [${shape.join(", ")}]`);
+  const [rows, columns] = shape as [number, number];
+  const k = intOf(site, "k", 0);
+  site.draft.budget(rows * columns, "a constant made by EyeLike");
+  const data = Float64Array.from(
+    { length: rows * columns },
+    (_, i) => +((i % columns) - Math.floor(i / columns) === k),
+  );
+  const to = site.attributes.has("dtype") ? elemTypeOf(intOf(site, "dtype", 0), "its result") : type;
+  return { kind: "constant", type: to, shape, data };
+}
+
+function lowerNonZero(site: Site): Constant {
+  const { shape, data } = constantAt(site, 0, "input");
+  const found = [...data.keys()].filter((i) => data[i] !== 0);
+  const axes = shape.length === 0 ? [1] : shape;
+  site.draft.budget(found.length * axes.length, "a constant made by NonZero");
+  const rows = axes.map((dim, axis) => found.map((i) => Math.floor(i / sizeOf(axes.slice(axis + 1))) % dim));
+  return { kind: "constant", type: "int64", shape: [axes.length, found.length], data: Float64Array.from(rows.flat()) };
+}
+
+/** The upper (or lower) triangle, zeros elsewhere: on tensors of the graph a multiplication by a constant mask. */
+function lowerTrilu(site: Site): Value {
+  const x = valueAt(site, 0);
+  if (x.shape.length < 2) malformed(`its input has ${x.shape.length} dimension(s)`);
+  const [k = 0] = integersAt(site, 1, "k") ?? [];
+  const upper = flagOf(site, "upper", true);
+  const [rows, columns] = x.shape.slice(-2) as [number, number];
+  site.draft.budget(rows * columns, "the mask of Trilu");
+  const kept = (i: number): boolean => {
+    const above = (i % columns) - (Math.floor(i / columns) % rows);
+    return upper ? above >= k : above <= k;
+  };
+  if (x.kind === "constant") {
+    site.draft.budget(x.data.length, "a constant made by Trilu");
+    return { ...x, data: x.data.map((v, i) => (kept(i) ? v : 0)) };
+  }
+  needFloat(x.type);
+  const data = Float64Array.from({ length: rows * columns }, (_, i) => (kept(i) ? 1 : 0));
+  return affine(site.draft, site.name, x, { kind: "constant", type: x.type, shape: [rows, columns], data }, 0);
 }
 
 const onConstants = "on constants only (shape arithmetic)";
@@ -138,13 +141,20 @@ export const SHAPE_RULES = {
     limits: onConstants,
     lower: lowerConstantOfShape,
   },
-  Gather: { inputs: [2, 2], attributes: { axis: { kind: "int" } }, limits: onConstants, lower: lowerGather },
-  Range: { inputs: [3, 3], attributes: {}, limits: `integers, ${onConstants}`, lower: lowerRange },
+  EyeLike: {
+    inputs: [1, 1],
+    attributes: { dtype: { kind: "int" }, k: { kind: "int" } },
+    limits: "",
+    lower: lowerEyeLike,
+  },
+  NonZero: { inputs: [1, 1], attributes: {}, limits: onConstants, lower: lowerNonZero },
+  Range: { inputs: [3, 3], attributes: {}, limits: onConstants, lower: lowerRange },
   Shape: {
     inputs: [1, 1],
     attributes: { start: { kind: "int", since: 15 }, end: { kind: "int", since: 15 } },
     limits: "",
     lower: lowerShape,
   },
-  Slice: { inputs: [3, 5], attributes: {}, limits: onConstants, lower: lowerSlice },
+  Size: { inputs: [1, 1], attributes: {}, limits: "", lower: lowerSize },
+  Trilu: { inputs: [1, 2], since: 14, attributes: { upper: { kind: "int" } }, limits: "constant k", lower: lowerTrilu },
 } satisfies Record<string, OpRule>;
