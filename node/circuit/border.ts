@@ -61,7 +61,7 @@ export function layClaim(walk: Walk): void {
   const { sheet, plan } = walk;
   const { graph } = plan;
   const given = inputsOf(graph).map(({ border }, ref): Spelled => {
-    const bits = walk.inputBits[ref] as Int32Array;
+    const bits = walk.bits[ref] as Int32Array;
     return { ref, border, entries: new Array<Entry>(bits.length).fill(inputEntry(border)), bits };
   });
   const yielded = graph.outputs.map((output, k): Spelled => {

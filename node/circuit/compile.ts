@@ -88,14 +88,22 @@ function refusal(said: string, cause: unknown): NodeError {
   return new NodeError("internal", `circom refuses the text: ${plain || String(cause)}`, { cause });
 }
 
+export type Param = number | readonly number[];
+
 /** A gadget wanted: a template of circuits/ and its parameters. */
 export interface Spec {
   readonly template: string;
-  readonly params: readonly number[];
+  readonly params: readonly Param[];
 }
 
+/** As circom writes it, and as its name among all gadgets. */
 export function specName({ template, params }: Spec): string {
-  return `${template}(${params.join(",")})`;
+  return `${template}(${params.map((param) => (typeof param === "number" ? param : `[${param.join(",")}]`)).join(",")})`;
+}
+
+/** For people: long lists left out. */
+export function specLabel({ template, params }: Spec): string {
+  return `${template}(${params.map((param) => (typeof param === "number" ? param : "[..]")).join(",")})`;
 }
 
 /** A circom text whose component g<i> is the i-th gadget; its inputs, given by name, are left free. */

@@ -1,6 +1,7 @@
 // Signals of every gadget in circom's order, and how to fill them from the inputs. A wrong hint costs completeness, never
 // soundness: the rows come from circuits/ alone. A hint throws RangeError where the gadget has no witness.
 import { R } from "../core/field.ts";
+import { plus, times } from "./lc.ts";
 import type { Value, Values, Wire } from "./lc.ts";
 
 export interface Hint {
@@ -79,6 +80,34 @@ export const HINTS: Hints = {
       },
     };
   },
+  RescaleEven: (B = 0, s = 0, k = 0, lo = 0, signed = 0) => {
+    const h = B - signed - s - k;
+    const zeroTest = h > 0 && !(h === 1 && signed === 0);
+    const odd = Math.abs(lo % 2);
+    const off = 2 ** (s - 1) - odd - lo * 2 ** s + (signed === 1 ? 2 ** (B - 1) : 0);
+    const [step, sign, width] = [2 ** s, signed === 1 ? 2 ** (B - 1 - s) : 0, 2 ** k];
+    return {
+      inputs: ["x"],
+      outputs: ["y"],
+      internals: [...names("b", B), "rinv", "tie", "fix", ...(zeroTest ? ["inv", "out"] : [])],
+      run([x], base, values) {
+        const u = number(x) + off;
+        const raw = Math.floor(u / step);
+        const half = u - raw * step - (odd === 1 ? step - 1 : 0);
+        const fix = half === 0 && raw % 2 !== odd ? 1 : 0;
+        const quotient = raw - sign + (odd === 1 ? fix : -fix);
+        values.small[base] = Math.min(width - 1, Math.max(0, quotient)) + lo;
+        putBits(u, B, base + 1, values);
+        values.set(base + B + 1, half === 0 ? 0 : inverseOfSmall(half));
+        values.small[base + B + 2] = half === 0 ? 1 : 0;
+        values.small[base + B + 3] = fix;
+        if (!zeroTest) return;
+        const z = quotient >= 0 ? Math.floor(quotient / width) : Math.floor((quotient + sign) / width) - 2 ** h;
+        values.set(base + B + 4, z === 0 ? 0 : inverseOfSmall(z));
+        values.small[base + B + 5] = z === 0 ? 0 : 1;
+      },
+    };
+  },
   AtMost: (n = 0, hi = 0) => ({
     inputs: ["x"],
     outputs: ["y"],
@@ -108,6 +137,95 @@ export const HINTS: Hints = {
       values.small[base] = Math.max(a, b);
       values.small[base + 1] = number(a >= b ? i : j);
       putBits(a - b + 2 ** n, n + 1, base + 2, values);
+    },
+  }),
+  Mul: () => ({
+    inputs: ["x", "y"],
+    outputs: ["z"],
+    internals: [],
+    run([x, y], base, values) {
+      values.set(base, times(x as Value, y as Value));
+    },
+  }),
+  Select: () => ({
+    inputs: ["c", "a", "b"],
+    outputs: ["y"],
+    internals: [],
+    run([c, a, b], base, values) {
+      if (c === 0 || c === 1) values.set(base, (c === 1 ? a : b) as Value);
+      else values.set(base, plus(b as Value, times(c as Value, plus(a as Value, times(b as Value, -1)))));
+    },
+  }),
+  IsZero: () => ({
+    inputs: ["x"],
+    outputs: ["y"],
+    internals: ["inv"],
+    run([x], base, values) {
+      const small = number(x);
+      values.small[base] = small === 0 ? 1 : 0;
+      values.set(base + 1, small === 0 ? 0 : inverseOfSmall(small));
+    },
+  }),
+  AtLeast: (n = 0) => ({
+    inputs: ["x"],
+    outputs: ["y"],
+    internals: names("b", n),
+    run([x], base, values) {
+      const small = number(x);
+      if (small < -(2 ** n) || small >= 2 ** n) throw new RangeError(`${small} does not fit ${n} bits and a sign`);
+      values.small[base] = small >= 0 ? 1 : 0;
+      putBits(small >= 0 ? small : small + 2 ** n, n, base + 1, values);
+    },
+  }),
+  Steps: (B = 0, m = 0, ...T) => ({
+    inputs: ["x"],
+    outputs: names("y", m),
+    internals: [...names("b", B), ...names("c", B)],
+    run([x], base, values) {
+      const small = number(x);
+      let k = 0;
+      while (k < m && small >= (T[k + 1] as number)) values.small[base + k++] = 1;
+      values.small.fill(0, base + k, base + m);
+      putBits(small - (T[k] as number), B, base + m, values);
+      putBits((T[k + 1] as number) - 1 - small, B, base + m + B, values);
+    },
+  }),
+  OneHot: (m = 0) => ({
+    inputs: ["x"],
+    outputs: names("y", m),
+    internals: [],
+    run([x], base, values) {
+      const small = number(x);
+      if (!(small >= 0 && small < m)) throw new RangeError(`${small} is no index below ${m}`);
+      values.small.fill(0, base, base + m);
+      values.small[base + small] = 1;
+    },
+  }),
+  Div: (n = 0, lo = 0, k = 0) => ({
+    inputs: ["a", "b"],
+    outputs: ["q"],
+    internals: [...names("p", n), ...names("r", k), ...names("s", k)],
+    run([a, b], base, values) {
+      const [dividend, divisor] = [number(a), number(b)];
+      const rest = ((dividend % divisor) + divisor) % divisor;
+      const q = (dividend - rest) / divisor;
+      values.small[base] = q;
+      putBits(q - lo, n, base + 1, values);
+      putBits(rest, k, base + 1 + n, values);
+      putBits(divisor - 1 - rest, k, base + 1 + n + k, values);
+    },
+  }),
+  Sqrt: (n = 0, lo = 0, k = 0) => ({
+    inputs: ["x"],
+    outputs: ["q"],
+    internals: [...names("p", n), ...names("d", k), ...names("e", k)],
+    run([x], base, values) {
+      const small = number(x);
+      const q = Math.floor(Math.sqrt(small)); // below 2^52 the rounded root never crosses an integer
+      values.small[base] = q;
+      putBits(q - lo, n, base + 1, values);
+      putBits(small - q * q, k, base + 1 + n, values);
+      putBits(2 * q - (small - q * q), k, base + 1 + n + k, values);
     },
   }),
   Horner: () => ({

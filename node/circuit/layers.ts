@@ -3,13 +3,15 @@
 import type { NodeOf, Op, Ref, Rules } from "../model/ir.ts";
 import { nodeAt } from "../model/ir.ts";
 import { sizeOf } from "../core/tensor.ts";
-import { lcOf, times } from "./lc.ts";
+import { ONE, lcOf, plus, times } from "./lc.ts";
 import type { Lc, Value, Wire } from "./lc.ts";
 import { isLinear, termsOf } from "./linear.ts";
-import { boundsAt, contestOf, differenceBits, lineOf, planRescale, specOf, windowOf } from "./plan.ts";
+import { alwaysZero, boundsAt, contestOf, differenceBits, factorsOf, innerOf, isZero, lineOf, planDiv, planRescale, planSqrt, specOf, windowOf } from "./plan.ts"; // prettier-ignore
 import type { Plan } from "./plan.ts";
+import { placeOf, planLookup, planStep } from "./plan-table.ts";
 import { onWire } from "./sheet.ts";
 import type { Operand, Sheet } from "./sheet.ts";
+import { bitsOn, stampForm } from "./stamp-form.ts";
 
 /** A circuit on its way: what was laid so far. */
 export interface Walk {
@@ -17,14 +19,19 @@ export interface Walk {
   readonly sheet: Sheet;
   /** Values of every tensor, where the sheet is a witness. */
   readonly tensors: readonly Float64Array[];
-  /** Per node, its elements' wires; undefined for a tensor of combinations. */
+  /** Per node, its elements' wires, NOTHING where one is always 0; undefined for a tensor of combinations. */
   readonly wires: (Int32Array | undefined)[];
-  /** Per input node, the first wire of each element's bits. */
-  readonly inputBits: Int32Array[];
+  /** Per node, the first wire of the gadget that took each element apart; 0 where none did. */
+  readonly bits: (Int32Array | undefined)[];
+  /** Per product of matrices, the wires of each element's products, NOTHING where one is always 0. */
+  readonly products: (Int32Array | undefined)[];
 }
 
+/** In place of a wire: the number 0. */
+export const NOTHING: Wire = -1;
+
 export function walkOn(plan: Plan, sheet: Sheet, tensors: readonly Float64Array[] = []): Walk {
-  return { plan, sheet, tensors, wires: [], inputBits: [] };
+  return { plan, sheet, tensors, wires: [], bits: [], products: [] };
 }
 
 /** Lays node `ref`; its inputs must have been laid. */
@@ -53,17 +60,25 @@ export function elementOf(walk: Walk, ref: Ref, index: number, factor = 1): Oper
 function expand(walk: Walk, ref: Ref, index: number, factor: Value, lc: Lc): void {
   const wires = walk.wires[ref];
   if (wires !== undefined) {
-    lc.wires.push(wires[index] as Wire);
-    lc.factors.push(factor);
+    append(lc, wires[index] as Wire, factor);
     return;
   }
   const node = nodeAt(walk.plan.graph, ref);
+  const products = walk.products[ref];
+  if (products !== undefined && node.op === "matmul") {
+    const inner = innerOf(walk.plan.graph, node);
+    for (let k = index * inner; k < (index + 1) * inner; k++) append(lc, products[k] as Wire, factor);
+    return;
+  }
   if (!isLinear(node)) throw new RangeError(`node ${ref} has no wires`);
   const constant = termsOf(walk.plan.graph, node, index, (x, i, by) => expand(walk, x, i, times(by, factor), lc));
-  if (constant !== 0) {
-    lc.wires.push(0);
-    lc.factors.push(times(constant, factor));
-  }
+  if (constant !== 0) append(lc, ONE, times(constant, factor));
+}
+
+function append(lc: Lc, wire: Wire, factor: Value): void {
+  if (wire === NOTHING) return;
+  lc.wires.push(wire);
+  lc.factors.push(factor);
 }
 
 function constantOf(value: number): Operand {
@@ -84,7 +99,7 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
       const wire = sheet.free(() => (walk.tensors[ref] as Float64Array)[i] as number);
       wires[i] = wire;
     }
-    walk.inputBits[ref] = wires.map((wire, i) => {
+    walk.bits[ref] = wires.map((wire, i) => {
       sheet.at({ symbol: `${symbol}_bits`, index: [i] });
       return sheet.stamp(spec, [onWire(sheet, wire)]);
     });
@@ -98,17 +113,27 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
   transpose: linear,
   pad: linear,
   concat: linear,
+  take: linear,
   rescale: (walk, node, ref) => {
     const { plan, sheet } = walk;
     const symbol = symbolOf(plan, ref);
+    const bits = new Int32Array(sizeOf(node.shape));
+    walk.bits[ref] = bits;
     return wiresOf(node, (i) => {
       const choice = planRescale(plan, node, i);
-      if ("constant" in choice) {
-        sheet.at({ symbol: `${symbol}_constant`, index: [i] });
-        return sheet.bind(constantOf(choice.constant));
+      if ("constant" in choice) return bindConstant(walk, symbol, i, choice.constant);
+      const x = elementOf(walk, node.x, i, choice.multiplier);
+      if ("atLeast" in choice) {
+        sheet.at({ symbol: `${symbol}_least`, index: [i] });
+        const y = sheet.stamp(choice.atLeast, [shifted(x, -choice.minus)]);
+        bits[i] = y;
+        if (choice.lower === 0) return y;
+        sheet.at({ symbol: `${symbol}_raised`, index: [i] });
+        return sheet.bind(shifted(onWire(sheet, y), choice.lower));
       }
-      sheet.at({ symbol, index: [i] });
-      const y = sheet.stamp(choice.rescale, [elementOf(walk, node.x, i, choice.multiplier)]);
+      sheet.at({ symbol: choice.rescale.template === "Rescale" ? symbol : `${symbol}_even`, index: [i] });
+      const y = sheet.stamp(choice.rescale, [x]);
+      bits[i] = y;
       if (choice.atMost === undefined) return y;
       sheet.at({ symbol: `${symbol}_most`, index: [i] });
       return sheet.stamp(choice.atMost, [onWire(sheet, y)]);
@@ -162,17 +187,153 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
       return sheet.bind(at);
     });
   },
-  mul: () => notYet(),
-  matmul: () => notYet(),
-  div: () => notYet(),
-  sqrt: () => notYet(),
-  lookup: () => notYet(),
-  step: () => notYet(),
-  iszero: () => notYet(),
-  onehot: () => notYet(),
-  select: () => notYet(),
-  take: () => notYet(),
+  mul: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    return wiresOf(node, (i) => {
+      sheet.at({ symbol, index: [i] });
+      return sheet.stamp(MUL, [elementOf(walk, node.a, i), elementOf(walk, node.b, i)]);
+    });
+  },
+  matmul: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    const inner = innerOf(plan.graph, node);
+    const products = new Int32Array(sizeOf(node.shape) * inner);
+    for (let i = 0, at = 0; at < products.length; i++) {
+      for (let k = 0; k < inner; k++, at++) {
+        const [a, b] = factorsOf(plan, node, i, k);
+        if (isZero(plan, node.a, a) || isZero(plan, node.b, b)) {
+          products[at] = NOTHING;
+          continue;
+        }
+        sheet.at({ symbol: `${symbol}_product`, index: [i, k] });
+        products[at] = sheet.stamp(MUL, [elementOf(walk, node.a, a), elementOf(walk, node.b, b)]);
+      }
+    }
+    walk.products[ref] = products;
+    return linear(walk, node, ref);
+  },
+  div: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    return wiresOf(node, (i) => {
+      const choice = planDiv(plan, node, i, boundsAt(plan, ref, i));
+      if (typeof choice === "number") return bindConstant(walk, symbol, i, choice);
+      if (choice === "same") {
+        sheet.at({ symbol: `${symbol}_same`, index: [i] });
+        return sheet.bind(elementOf(walk, node.a, i));
+      }
+      sheet.at({ symbol, index: [i] });
+      return sheet.stamp(choice, [elementOf(walk, node.a, i), elementOf(walk, node.b, i)]);
+    });
+  },
+  sqrt: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    return wiresOf(node, (i) => {
+      const choice = planSqrt(node, boundsAt(plan, ref, i));
+      if (typeof choice === "number") return bindConstant(walk, symbol, i, choice);
+      sheet.at({ symbol, index: [i] });
+      return sheet.stamp(choice, [elementOf(walk, node.x, i)]);
+    });
+  },
+  lookup: (walk, node, ref) => {
+    const { plan } = walk;
+    const symbol = symbolOf(plan, ref);
+    return wiresOf(node, (i) => {
+      const choice = planLookup(plan, node, i);
+      if ("constant" in choice) return bindConstant(walk, symbol, i, choice.constant);
+      const bits = bitsOn(walk, choice.digits);
+      return stampForm(walk, symbol, i, choice.form, bits, choice);
+    });
+  },
+  step: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    const wires = new Int32Array(sizeOf(node.shape));
+    const yields = (outputs: readonly number[], wire: Wire): void => outputs.forEach((j) => (wires[j] = wire));
+    for (const step of planStep(plan, node)) {
+      const place = placeOf(step);
+      sheet.at({ symbol: step.how === "together" ? `${symbol}_together` : symbol, index: [place] });
+      switch (step.how) {
+        case "constant":
+          yields(step.outputs, step.value === 1 ? ONE : NOTHING);
+          break;
+        case "compared":
+          yields(step.outputs, sheet.stamp(step.spec, [shifted(elementOf(walk, node.x, step.element), -step.minus)]));
+          break;
+        case "formed":
+          yields(step.outputs, stampForm(walk, symbol, place, step.form, bitsOn(walk, step.digits)));
+          break;
+        case "together": {
+          const first = sheet.stamp(step.spec, [elementOf(walk, node.x, step.element)]);
+          step.lists.forEach((outputs, k) => yields(outputs, first + k));
+        }
+      }
+    }
+    return wires;
+  },
+  iszero: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    return wiresOf(node, (i) => {
+      const always = alwaysZero(boundsAt(plan, node.x, i));
+      if (always !== undefined) return always ? ONE : NOTHING;
+      sheet.at({ symbol, index: [i] });
+      return sheet.stamp(specOf("IsZero"), [elementOf(walk, node.x, i)]);
+    });
+  },
+  onehot: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    const wires = new Int32Array(sizeOf(node.shape)).fill(NOTHING);
+    const count = node.shape.at(-1) as number;
+    for (let i = 0; i * count < wires.length; i++) {
+      const { least, most } = boundsAt(plan, node.x, i);
+      const from = i * count + least;
+      if (least === most) {
+        wires[from] = ONE;
+        continue;
+      }
+      sheet.at({ symbol, index: [i] });
+      const first = sheet.stamp(specOf("OneHot", most - least + 1), [shifted(elementOf(walk, node.x, i), -least)]);
+      for (let k = 0; k <= most - least; k++) wires[from + k] = first + k;
+    }
+    return wires;
+  },
+  select: (walk, node, ref) => {
+    const { plan, sheet } = walk;
+    const symbol = symbolOf(plan, ref);
+    return wiresOf(node, (i) => {
+      sheet.at({ symbol, index: [i] });
+      return sheet.stamp(
+        specOf("Select"),
+        [node.c, node.a, node.b].map((x) => elementOf(walk, x, i)),
+      );
+    });
+  },
 };
+
+const MUL = specOf("Mul");
+
+function bindConstant({ sheet }: Walk, symbol: string, element: number, value: number): Wire {
+  sheet.at({ symbol: `${symbol}_constant`, index: [element] });
+  return sheet.bind(constantOf(value));
+}
+
+/** x + constant */
+function shifted(x: Operand, constant: number): Operand {
+  if (constant === 0) return x;
+  return {
+    lc: () => {
+      const lc = x.lc();
+      append(lc, ONE, constant);
+      return lc;
+    },
+    value: () => plus(x.value(), constant),
+  };
+}
 
 function wiresOf(node: NodeOf<Op>, wire: (element: number) => Wire): Int32Array {
   return Int32Array.from({ length: sizeOf(node.shape) }, (_, i) => wire(i));
@@ -185,8 +346,4 @@ function linear(walk: Walk, node: NodeOf<Op>, ref: Ref): Int32Array | undefined 
     walk.sheet.at({ symbol, index: [i] });
     return walk.sheet.bind(elementOf(walk, ref, i));
   });
-}
-
-function notYet(): never {
-  throw new Error("not built yet");
 }

@@ -1,7 +1,7 @@
 // Gadgets by (template, parameters): those that a circuit needs and nobody asked for before are compiled together, in one
 // run of circom, and kept in memory for the life of the process. No cache on disk: a cold run takes about 0.2 s.
 import { NodeError } from "../core/errors.ts";
-import { batchSource, compile, specName } from "./compile.ts";
+import { batchSource, compile, specLabel, specName } from "./compile.ts";
 import type { Spec } from "./compile.ts";
 import { gadgetOf } from "./gadget.ts";
 import type { Gadget } from "./gadget.ts";
@@ -29,8 +29,9 @@ export class Library {
     }
     const absorb = specs.some(({ template }) => template === ABSORB) && !this.#gadgets.has(`${ABSORB}()`);
     if (absorb) missing.set("Sbox()", { template: "Sbox", params: [] });
-    for (const gadget of await compileGadgets([...missing.values()], this.#hints))
-      this.#gadgets.set(gadget.name, gadget);
+    const wanted = [...missing.values()];
+    const made = await compileGadgets(wanted, this.#hints);
+    made.forEach((gadget, i) => this.#gadgets.set(specName(wanted[i] as Spec), gadget));
     if (absorb) {
       const hint = absorbHint();
       this.#gadgets.set(
@@ -55,7 +56,7 @@ async function compileGadgets(specs: readonly Spec[], hints: Hints): Promise<Gad
   const known = specs.map(({ template, params }): Hint => {
     const make = hints[template];
     if (make === undefined) throw new NodeError("internal", `no hint for the template ${template}`);
-    return make(...params);
+    return make(...params.flat());
   });
   const source = batchSource(specs, (spec) => (known[specs.indexOf(spec)] as Hint).inputs);
   const { r1cs, sym } = await compile(source, { level: "--O0" });
@@ -90,6 +91,6 @@ async function compileGadgets(specs: readonly Spec[], hints: Hints): Promise<Gad
     if (expected.join() !== found.join()) {
       throw new NodeError("internal", `${specName(spec)} has the signals ${found.join()}, its hint ${expected.join()}`);
     }
-    return gadgetOf(specName(spec), hint, rows[i] as Row[]);
+    return gadgetOf(specLabel(spec), hint, rows[i] as Row[]);
   });
 }

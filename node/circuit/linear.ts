@@ -1,12 +1,12 @@
 // Each element of a linear op as the terms that it sums: the one description of weights that the circuit has. Reshapes,
-// transposes, pads and concatenations are sums of one term or a constant. The semantics are ir.ts'; equality with the
+// transposes, pads, concatenations and takes are sums of one term or a constant. The semantics are ir.ts'; equality with the
 // evaluator is tested through the rows.
 import { sizeOf, stridesOf } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
 import { nodeAt } from "../model/ir.ts";
 import type { Graph, Node, NodeOf, Op, Ref } from "../model/ir.ts";
 
-export type LinearOp = "dense" | "conv" | "affine" | "sum" | "reshape" | "transpose" | "pad" | "concat";
+export type LinearOp = "dense" | "conv" | "affine" | "sum" | "reshape" | "transpose" | "pad" | "concat" | "take";
 export type LinearNode = NodeOf<LinearOp>;
 
 /** Gets element `index` of tensor `ref`, times `factor`. */
@@ -102,6 +102,10 @@ const TERMS: { readonly [K in LinearOp]: Terms<K> } = {
     const strides = stridesOf(shapeOf(graph, x));
     const from = perm.reduce((sum, axis, k) => sum + alongAxis(shape, k, element).at * (strides[axis] as number), 0);
     visit(x, from, 1);
+    return 0;
+  },
+  take: (_, { x, index }, element, visit) => {
+    visit(x, index[element] as number, 1);
     return 0;
   },
   pad: (graph, { x, pads, value, shape }, element, visit) => {

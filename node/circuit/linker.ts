@@ -102,7 +102,7 @@ export class Circuit implements Sheet {
     this.#words.set(gadget.body, this.#at);
     for (const position of gadget.patch) this.#words[this.#at + position]! += base;
     this.#at += gadget.body.length;
-    const inputs = operands.map((operand, i) => this.#fit(gadget, i, operand.lc()));
+    const inputs = operands.map((operand, i) => this.#fit(gadget, i, operand));
     const outs = gadget.hint.outputs.length;
     for (let row = gadget.bodyRows; row < gadget.rows.length; row++) {
       for (const { wires, factors } of gadget.rows[row] as readonly Lc[]) {
@@ -163,8 +163,9 @@ export class Circuit implements Sheet {
     return first;
   }
 
-  #fit(gadget: Gadget, i: number, lc: Lc): Lc {
-    if (lc.wires.length <= LONG || gadget.alone[i] === true) return lc;
+  #fit(gadget: Gadget, i: number, operand: Operand): Lc {
+    const lc = operand.lc();
+    if (lc.wires.length <= LONG || gadget.alone[i] === true || operand.dense === true) return lc;
     throw new NodeError("internal", `${placeName(this.#place)}: ${lc.wires.length} terms into ${gadget.name}, unbound`);
   }
 

@@ -4,10 +4,11 @@ import { NodeError } from "../core/errors.ts";
 import { typeName } from "../core/tensor.ts";
 import type { IntType } from "../core/tensor.ts";
 import { nodeAt, readsOf } from "../model/ir.ts";
-import type { ArgMaxNode, Graph, MaxPoolNode, Node, Ref, RescaleNode } from "../model/ir.ts";
+import type { ArgMaxNode, DivNode, Graph, MatMulNode, MaxPoolNode, Ref, RescaleNode, SqrtNode } from "../model/ir.ts"; // prettier-ignore
 import { rangesOf } from "../model/range.ts";
 import type { Bounds } from "../model/range.ts";
-import type { Spec } from "./compile.ts";
+import { specName } from "./compile.ts";
+import type { Param, Spec } from "./compile.ts";
 import { bitsFor } from "./lc.ts";
 import { alongAxis, isLinear, widthOf } from "./linear.ts";
 import { LONG } from "./linker.ts";
@@ -35,22 +36,31 @@ function boundOf(graph: Graph): boolean[] {
   for (const { ref } of graph.outputs) uses[ref] = (uses[ref] as number) + 1;
   for (let ref = graph.nodes.length - 1; ref >= 0; ref--) {
     const node = nodeAt(graph, ref);
-    for (const x of readsOf(node)) uses[x] = (uses[x] as number) + usesEach(node, uses[ref] as number);
+    const each = usesEach(graph, ref, uses[ref] as number);
+    for (const x of readsOf(node)) uses[x] = (uses[x] as number) + each;
   }
   const widths: number[] = [];
   return graph.nodes.map((node, ref) => {
-    const width = isLinear(node) ? widthOf(node, (x) => widths[x] as number) : 1;
+    const width = isLinear(node) ? widthOf(node, (x) => widths[x] as number) : node.op === "matmul" ? innerOf(graph, node) : 1; // prettier-ignore
     const bound = width > LONG && (uses[ref] as number) > 1;
     widths[ref] = bound ? 1 : width;
     return bound;
   });
 }
 
-/** How often `node`, whose elements are written `uses` times, writes an element that it reads; at most, where it varies. */
-function usesEach(node: Node, uses: number): number {
+/** How often a node, whose elements are written `uses` times, writes an element that it reads; at most, where it varies. */
+function usesEach(graph: Graph, ref: Ref, uses: number): number {
+  const node = nodeAt(graph, ref);
   switch (node.op) {
     case "rescale":
+    case "onehot":
       return 1;
+    case "lookup":
+      return takesApart(graph, ref) ? 1 : 0;
+    case "step":
+      return mostOften(node.index) > 1 ? Infinity : 1;
+    case "take":
+      return uses * mostOften(node.index);
     case "affine":
     case "sum":
     case "reshape":
@@ -63,40 +73,85 @@ function usesEach(node: Node, uses: number): number {
   }
 }
 
+/** Is look-up `ref` the first that reads its tensor? If the tensor's elements have no bits yet, it makes them. */
+export function takesApart(graph: Graph, ref: Ref): boolean {
+  const node = nodeAt(graph, ref);
+  return node.op === "lookup" && graph.nodes.findIndex((other) => other.op === "lookup" && other.x === node.x) === ref;
+}
+
+function mostOften(index: Int32Array): number {
+  const counts = new Map<number, number>();
+  for (const at of index) counts.set(at, (counts.get(at) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
+}
+
+/** How many products an element of a product of matrices sums. */
+export function innerOf(graph: Graph, { a }: MatMulNode): number {
+  return nodeAt(graph, a).shape.at(-1) as number;
+}
+
 // ---- gadgets by bounds ----
 
 const interned = new Map<string, Spec>();
 
 /** Specs are compared by identity where they are many. */
-export function specOf(template: string, ...params: readonly number[]): Spec {
-  const key = `${template}(${params.join(",")})`;
+export function specOf(template: string, ...params: readonly Param[]): Spec {
+  const key = specName({ template, params });
   let spec = interned.get(key);
   if (spec === undefined) interned.set(key, (spec = { template, params }));
   return spec;
 }
 
-/** How one element is rescaled: to a constant, or by a gadget and, where both ends cut a width that is no power of two, a second one. */
-export type RescalePlan =
-  | { readonly constant: number }
-  | { readonly multiplier: number; readonly rescale: Spec; readonly atMost: Spec | undefined };
+/**
+ * How one element is rescaled: to a constant; to one of two values by a comparison of x * multiplier - minus with 0; or by
+ * a gadget and, where both ends cut a width that is no power of two, a second one.
+ */
+export type RescalePlan = { readonly constant: number } | ComparedRescale | GadgetRescale;
+
+export interface ComparedRescale {
+  readonly multiplier: number;
+  readonly atLeast: Spec;
+  readonly minus: number;
+  readonly lower: number;
+}
+
+export interface GadgetRescale {
+  readonly multiplier: number;
+  readonly rescale: Spec;
+  readonly atMost: Spec | undefined;
+}
 
 export function planRescale(plan: Plan, node: RescaleNode, element: number): RescalePlan {
   const { lo, hi } = node;
   const index = node.multiplier.length === 1 ? 0 : alongAxis(node.shape, node.axis, element).at;
   const multiplier = node.multiplier[index] as number;
   const s = node.shift[node.shift.length === 1 ? 0 : index] as number;
+  const even = node.ties === "even" && s > 0;
   const step = 2 ** s;
   const half = s > 0 ? step / 2 : 0;
   const { least, most } = boundsAt(plan, node.x, element);
   const [low, high] = [multiplier * least + half, multiplier * most + half];
-  const [first, last] = [Math.floor(low / step), Math.floor(high / step)];
+  const quotient = (v: number): number => {
+    const up = Math.floor(v / step);
+    return even && v === up * step ? up - Math.abs(up % 2) : up;
+  };
   const clamp = (q: number): number => Math.min(hi, Math.max(lo, q));
-  if (clamp(first) === clamp(last)) return { constant: clamp(first) };
+  const [lower, upper] = [clamp(quotient(low)), clamp(quotient(high))];
+  if (lower === upper) return { constant: lower };
 
-  const { base, k, capped } = windowFor(lo, hi, first, last);
-  const [from, to] = [low - base * step, high - base * step]; // of u in Rescale.circom
+  // halves that go down make quotients one less
+  const { base, k, capped } = windowFor(lo, hi, Math.floor((low - (even ? 1 : 0)) / step), Math.floor(high / step));
+  const down = even && base % 2 !== 0 ? 1 : 0;
+  const [from, to] = [low - down - base * step, high - down - base * step]; // of u in Rescale.circom
   const signed = from < 0 ? 1 : 0;
-  const bits = signed + bitsFor(Math.max(to, -from - 1));
+  // a correction of halves needs a lowest bit of the quotient even where u has none
+  const bits = Math.max(signed + bitsFor(Math.max(to, -from - 1)), even ? signed + s + 1 : 0);
+  if (upper === lower + 1) {
+    // from its half-way point on; the even one of the two has that point itself
+    const minus = upper * step - half + (even && upper % 2 !== 0 ? 1 : 0);
+    const n = Math.max(1, bitsFor(Math.max(high - half - minus, minus - (low - half) - 1)));
+    if (n < MOST_BITS && (lower === 0 || n < bits)) return { multiplier, atLeast: specOf("AtLeast", n), minus, lower };
+  }
   if (!(bits <= MOST_BITS)) {
     throw new NodeError("unsupported", `node "${node.name}" needs ${bits} bits to be rescaled, above ${MOST_BITS}`, {
       mend: "Use narrower weights or a smaller multiplier, or split the layer's inputs by a rescale.",
@@ -105,7 +160,7 @@ export function planRescale(plan: Plan, node: RescaleNode, element: number): Res
   }
   return {
     multiplier,
-    rescale: specOf("Rescale", bits, s, Math.min(k, bits - signed - s), base, signed),
+    rescale: specOf(even ? "RescaleEven" : "Rescale", bits, s, Math.min(k, bits - signed - s), base, signed),
     atMost: capped ? specOf("AtMost", k, hi) : undefined,
   };
 }
@@ -140,6 +195,65 @@ export function boundsAt({ ranges }: Plan, ref: Ref, element: number): Interval 
 /** n of Max2 and MaxIndex: -2^n <= x - y < 2^n. */
 export function differenceBits(x: Interval, y: Interval): number {
   return bitsFor(Math.max(0, x.most - y.least, y.most - x.least - 1));
+}
+
+/** Elements of a and b that the k-th product of an element of their matrix product has. */
+export function factorsOf(
+  { graph }: Plan,
+  { a, shape }: MatMulNode,
+  element: number,
+  k: number,
+): readonly [number, number] {
+  const inner = nodeAt(graph, a).shape.at(-1) as number;
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const row = Math.floor(element / columns);
+  return [row * inner + k, (Math.floor(row / rows) * inner + k) * columns + (element % columns)];
+}
+
+/** Is an element always 0? */
+export function isZero(plan: Plan, ref: Ref, element: number): boolean {
+  const { least, most } = boundsAt(plan, ref, element);
+  return least === 0 && most === 0;
+}
+
+/** Whether a number between these bounds is 0, if they tell. */
+export function alwaysZero({ least, most }: Interval): boolean | undefined {
+  if (least > 0 || most < 0) return false;
+  return most === least ? true : undefined;
+}
+
+/** The gadget of a quotient or a root, or the constant that it is; "same" where it divides by one. */
+export function planDiv(
+  plan: Plan,
+  { name, a, b }: DivNode,
+  element: number,
+  quotient: Interval,
+): Spec | number | "same" {
+  const [{ most }, divided] = [boundsAt(plan, b, element), boundsAt(plan, a, element)];
+  if (quotient.least === quotient.most) return quotient.least;
+  if (most === 1) return "same";
+  const k = bitsFor(most - 1);
+  // the remainder of 2^53 b + a must be exact, and so must the bits of b - 1 - r
+  if (k > MOST_BITS - 1 || Math.max(-divided.least, divided.most) >= 2 ** MOST_BITS) throw tooWide(name, k);
+  return specOf("Div", bitsFor(quotient.most - quotient.least), baseOf(quotient), k);
+}
+
+export function planSqrt({ name }: SqrtNode, root: Interval): Spec | number {
+  if (root.least === root.most) return root.least;
+  const k = bitsFor(2 * root.most);
+  if (k > 28) throw tooWide(name, 2 * k);
+  return specOf("Sqrt", bitsFor(root.most - root.least), baseOf(root), k);
+}
+
+/** The lowest number that the bits of [least, most] spell: 0 where that takes no more of them. */
+function baseOf({ least, most }: Interval): number {
+  return least > 0 && most < 2 ** bitsFor(most - least) ? 0 : least;
+}
+
+function tooWide(name: string, bits: number): NodeError {
+  return new NodeError("unsupported", `node "${name}" needs ${bits} bits, above ${MOST_BITS}`, {
+    mend: "Use narrower weights, or rescale what it reads.",
+  });
 }
 
 /** The elements among which a maximum is sought, in order: the first, then each with the n of its comparison. */

@@ -9,6 +9,8 @@ import type { Lc, Value, Wire } from "./lc.ts";
 export interface Operand {
   lc(): Lc;
   value(): Value;
+  /** May be long in a product: a block of a table, written there once. */
+  readonly dense?: true;
 }
 
 /** Where in the model the next rows belong: a part of a node (or the claim), and indices of its elements. */

@@ -9,8 +9,9 @@ import { readR1cs, readWtns, rowsOf } from "../../node/circuit/r1cs.ts";
 import { PUBLIC, PUBLICS } from "../../node/circuit/sheet.ts";
 import { prepareWitness } from "../../node/circuit/witness.ts";
 import { reduce } from "../../node/core/field.ts";
-import { encodeInts, type IntType, sizeOf } from "../../node/core/tensor.ts";
-import { evaluate } from "../../node/model/evaluate.ts";
+import { encodeTensors, type IntType, sizeOf } from "../../node/core/tensor.ts";
+import { evaluate, outputsOf } from "../../node/model/evaluate.ts";
+import { bordersOf } from "../../node/model/ir.ts";
 import type { Graph } from "../../node/model/ir.ts";
 import { randomGraph } from "../node/model/random-graph.ts";
 import { workFolder } from "../support/keys.ts";
@@ -70,10 +71,9 @@ describe("circuits as a whole", function () {
         const tensors = evaluate(graph, input);
         const wtns = (await prepareWitness(graph))(tensors, CHALLENGE);
         expect(failingRow(bytes, wtns), name).to.equal(undefined);
-        const source = graph.nodes[0];
-        if (source?.op !== "input") throw new Error("no input");
-        const output = encodeInts(tensors[graph.output.ref] as Float64Array, graph.output.border.type);
-        const own = claimOf(encodeInts(input, source.border.type), output, CHALLENGE);
+        const { inputs, outputs } = bordersOf(graph);
+        const output = encodeTensors(outputs, outputsOf(graph, tensors));
+        const own = claimOf(encodeTensors(inputs, input), output, CHALLENGE);
         const [c, v] = [PUBLIC.c, PUBLIC.v].map((wire) => reduce(BigInt(readWtns(wtns)[wire] ?? -1)));
         expect({ c, v }, name).to.deep.equal(own);
       }

@@ -2,7 +2,7 @@
 // own witness program; rows pinned; parameters that break a header's demands.
 import { expect } from "chai";
 import { compile, specName } from "../../node/circuit/compile.ts";
-import type { Spec } from "../../node/circuit/compile.ts";
+import type { Param, Spec } from "../../node/circuit/compile.ts";
 import { isInput, slotOf } from "../../node/circuit/gadget.ts";
 import type { Gadget } from "../../node/circuit/gadget.ts";
 import { inverseOfSmall } from "../../node/circuit/hints.ts";
@@ -15,7 +15,7 @@ import { randomOf, whole } from "../support/nets.ts";
 
 const library = new Library();
 
-async function gadget(template: string, ...params: number[]): Promise<Gadget> {
+async function gadget(template: string, ...params: Param[]): Promise<Gadget> {
   const spec = { template, params };
   await library.load([spec]);
   return library.get(spec);

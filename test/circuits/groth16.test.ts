@@ -29,7 +29,7 @@ describe("snarkjs' Groth16 on a linked circuit", function () {
     expect(made).to.include({ domain: report.domain, constraints: report.constraints });
 
     const tensors = evaluate(graph, randomInput(graph, 1));
-    const [input, output] = [encodeInts(tensors[0]!, INT8), encodeInts(tensors[graph.output.ref]!, UINT8)];
+    const [input, output] = [encodeInts(tensors[0]!, INT8), encodeInts(tensors[graph.outputs[0]!.ref]!, UINT8)];
     const r = 123456789n;
     const data = (await prepareWitness(graph))(tensors, r);
     const { proof, publicSignals } = await snarkjs.groth16.prove(file("net.zkey"), { type: "mem", data });

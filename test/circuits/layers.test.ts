@@ -20,10 +20,10 @@ import { explainRow } from "../../node/circuit/symbols.ts";
 import { fill, layAll, prepare, prepareWitness } from "../../node/circuit/witness.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { R, reduce } from "../../node/core/field.ts";
-import { encodeInts, typeRange } from "../../node/core/tensor.ts";
-import { apply, evaluate } from "../../node/model/evaluate.ts";
-import { nodeAt, readsOf } from "../../node/model/ir.ts";
-import type { Graph, NodeOf } from "../../node/model/ir.ts";
+import { encodeTensors, joinFlat, sizeOf, splitFlat, typeRange } from "../../node/core/tensor.ts";
+import { apply, evaluate, outputsOf } from "../../node/model/evaluate.ts";
+import { bordersOf, inputsOf, nodeAt, readsOf } from "../../node/model/ir.ts";
+import type { Graph } from "../../node/model/ir.ts";
 import { INT8, NetBuilder, randomInput, randomOf, tinyNets, whole } from "../support/nets.ts";
 
 /** What the types of node/proof leave out. */
@@ -33,21 +33,21 @@ const { r1cs, wtns } = snarkjs as typeof snarkjs & {
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 function bytesOf(graph: Graph, tensors: readonly Float64Array[]): { input: Uint8Array; output: Uint8Array } {
-  const { border } = nodeAt(graph, graph.input) as NodeOf<"input">;
-  const { output } = graph;
+  const { inputs, outputs } = bordersOf(graph);
   return {
-    input: encodeInts(tensors[graph.input]!, border.type),
-    output: encodeInts(tensors[output.ref]!, output.border.type),
+    input: encodeTensors(inputs, joinFlat(tensors.slice(0, inputs.length))),
+    output: encodeTensors(outputs, outputsOf(graph, tensors)),
   };
 }
 
 /** The tensors of a graph whose node `ref` lies by `delta` at one element. */
 function lying(graph: Graph, input: Float64Array, ref: number, element: number, delta: number): Float64Array[] {
+  const given = splitFlat(inputsOf(graph), input);
   const tensors: Float64Array<ArrayBuffer>[] = [];
   graph.nodes.forEach((node, at) => {
     const reads = readsOf(node);
     const [xs, shapes] = [reads.map((x) => tensors[x]!), reads.map((x) => nodeAt(graph, x).shape)];
-    const tensor = Float64Array.from(node.op === "input" ? input : apply(node, xs, shapes));
+    const tensor = Float64Array.from(node.op === "input" ? given[at]! : apply(node, xs, shapes));
     if (at === ref) tensor[element]! += delta;
     tensors.push(tensor);
   });
@@ -100,13 +100,12 @@ describe("circuits of whole models", function () {
         await buildCircuit(graph, { file: file("net.r1cs") });
         const bytes = fs.readFileSync(file("net.r1cs"));
         const make = await prepareWitness(graph);
-        const { border } = nodeAt(graph, graph.input) as NodeOf<"input">;
-        const { lo, hi } = typeRange(border.type);
         const random = randomOf(seed);
-        const shape = randomInput(graph, 0);
-        const inputs: Float64Array[] = [shape.map(() => lo), shape.map(() => hi), shape.map(() => 0)];
+        const ends = inputsOf(graph).flatMap(({ border, shape }) => new Array<{ lo: number; hi: number }>(sizeOf(shape)).fill(typeRange(border.type))); // prettier-ignore
+        const each = (pick: (range: { lo: number; hi: number }) => number): Float64Array => Float64Array.from(ends, pick); // prettier-ignore
+        const inputs: Float64Array[] = [each(({ lo }) => lo), each(({ hi }) => hi), each(() => 0)];
         for (let i = 0; i < 6; i++) inputs.push(randomInput(graph, i));
-        for (let i = 0; i < 3; i++) inputs.push(shape.map(() => (random() < 0.5 ? lo : hi)));
+        for (let i = 0; i < 3; i++) inputs.push(each(({ lo, hi }) => (random() < 0.5 ? lo : hi)));
         for (const [i, input] of inputs.entries()) {
           const tensors = evaluate(graph, input);
           const r = [0n, 1n, R - 1n][i] ?? BigInt(whole(random, 1, 2 ** 40)) ** 5n % R;
@@ -137,7 +136,7 @@ describe("circuits of whole models", function () {
       const random = randomOf(77);
       const refused = new Map<string, number>();
 
-      for (let ref = 1; ref < graph.nodes.length; ref++) {
+      for (let ref = inputsOf(graph).length; ref < graph.nodes.length; ref++) {
         const node = nodeAt(graph, ref);
         for (let round = 0; round < 6; round++) {
           const element = whole(random, 0, honest[ref]!.length - 1);
@@ -160,7 +159,8 @@ describe("circuits of whole models", function () {
           }
         }
       }
-      for (const { op } of graph.nodes.slice(1)) expect(refused.get(op), `lies told about ${op}`).to.be.greaterThan(0);
+      for (const { op } of graph.nodes.slice(inputsOf(graph).length))
+        expect(refused.get(op), `lies told about ${op}`).to.be.greaterThan(0);
     });
   }
 
@@ -177,7 +177,9 @@ describe("circuits of whole models", function () {
       expect(failingRow(bytes, forged)).to.be.a("number");
     }
     // another output, told with its own bits, words, sponge and powers
-    const other = tensors.map((tensor, ref) => (ref === graph.output.ref ? tensor.map((value) => value + 1) : tensor));
+    const other = tensors.map((tensor, ref) =>
+      ref === graph.outputs[0]!.ref ? tensor.map((value) => value + 1) : tensor,
+    );
     const prepared = await prepare(planOf(graph), new Library());
     const row = failingRow(bytes, fill(prepared, other, 99n));
     expect((await explainRow(graph, row!)).layer).to.equal("claim_bits");

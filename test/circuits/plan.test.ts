@@ -11,7 +11,7 @@ import { INT16, INT8, NetBuilder, UINT8, randomOf, whole } from "../support/nets
 /** The first output of a gadget, by its hint, which other tests hold equal to its rows. */
 function outputOf({ template, params }: Spec, ...inputs: number[]): number {
   const values = new Values(64);
-  HINTS[template]!(...params).run(inputs, 1, values);
+  HINTS[template]!(...params.flat()).run(inputs, 1, values);
   return values.get(1) as number;
 }
 
@@ -25,37 +25,45 @@ function rescaleOf(least: number, most: number, options: Partial<RescaleNode>): 
 }
 
 describe("the plan of a circuit", () => {
-  it("rescales to the formula for every value between the bounds (3,000 random cases, seed 31)", () => {
+  it("rescales to the formula for every value between the bounds (6,000 random cases, seed 31)", () => {
     const random = randomOf(31);
     const forms = new Map<string, number>();
-    for (let round = 0; round < 3000; round++) {
+    for (let round = 0; round < 6000; round++) {
       const least = whole(random, -150, 120);
       const most = whole(random, least, least + whole(random, 0, 250));
       const [m, s] = [whole(random, 1, 5), whole(random, 0, 5)];
       const lo = whole(random, -40, 30);
       const hi = random() < 0.5 ? lo + 2 ** whole(random, 0, 6) - 1 : whole(random, lo, lo + 60);
-      const { plan, node } = rescaleOf(least, most, { multiplier: [m], shift: [s], lo, hi });
+      const ties = random() < 0.5 ? "up" : "even";
+      const { plan, node } = rescaleOf(least, most, { multiplier: [m], shift: [s], lo, hi, ties });
       const choice = planRescale(plan, node, 0);
       const name = `x in [${least}, ${most}] * ${m} / 2^${s} to [${lo}, ${hi}]: ${JSON.stringify(choice)}`;
       for (let x = least; x <= most; x++) {
-        const expected = Math.min(hi, Math.max(lo, Math.floor((x * m + (s > 0 ? 2 ** (s - 1) : 0)) / 2 ** s)));
+        const up = Math.floor((x * m + (s > 0 ? 2 ** (s - 1) : 0)) / 2 ** s);
+        const tie = s > 0 && (x * m) / 2 ** s + 0.5 === up;
+        const expected = Math.min(hi, Math.max(lo, tie && ties === "even" && up % 2 !== 0 ? up - 1 : up));
         if ("constant" in choice) {
           if (choice.constant !== expected) expect.fail(`${name} at ${x}`);
+          continue;
+        }
+        if ("atLeast" in choice) {
+          const y = choice.lower + outputOf(choice.atLeast, x * choice.multiplier - choice.minus);
+          if (y !== expected) expect.fail(`${name} at ${x}: ${y}, not ${expected}`);
           continue;
         }
         const y = outputOf(choice.rescale, x * choice.multiplier);
         const capped = choice.atMost === undefined ? y : outputOf(choice.atMost, y);
         if (capped !== expected) expect.fail(`${name} at ${x}: ${capped}, not ${expected}`);
       }
-      const form = "constant" in choice ? "constant" : `${choice.rescale.params[4]}${choice.atMost === undefined ? "" : " capped"}`; // prettier-ignore
+      const form = "constant" in choice ? "constant" : "atLeast" in choice ? "compared" : `${choice.rescale.template} ${choice.rescale.params[4]}${choice.atMost === undefined ? "" : " capped"}`; // prettier-ignore
       forms.set(form, (forms.get(form) ?? 0) + 1);
-      if ("constant" in choice) continue;
+      if (!("rescale" in choice)) continue;
       const [B, , k, , signed] = choice.rescale.params as [number, number, number, number, number];
       expect(B, name).to.be.greaterThan(s + signed); // what the gadget's header demands
       expect(k, name).to.be.at.least(1);
       if (choice.atMost !== undefined) expect(Math.log2(hi - lo + 1) % 1, name).to.not.equal(0);
     }
-    expect([...forms.keys()].sort()).to.deep.equal(["0", "1", "1 capped", "constant"]);
+    expect([...forms.keys()].sort()).to.deep.equal(["0", "1", "1 capped"].flatMap((form) => [`Rescale ${form}`, `RescaleEven ${form}`]).concat("compared", "constant").sort()); // prettier-ignore
   });
 
   it("takes the fewest bits where the bounds rule out an end of the clamp", () => {

@@ -1,7 +1,8 @@
 // Integer graphs for tests and bench: the sizes that the circuit's bars are set on, and tiny random nets that together use
 // every op. All from a seed; nothing is trained.
 import type { BorderTensor, IntType, Shape } from "../../node/core/tensor.ts";
-import { sizeOf, typeRange } from "../../node/core/tensor.ts";
+import { joinFlat, sizeOf, typeRange } from "../../node/core/tensor.ts";
+import { inputsOf } from "../../node/model/ir.ts";
 import type { ConvNode, Graph, Node, NodeOf, Op, Ref, RescaleNode } from "../../node/model/ir.ts";
 
 export type Random = () => number;
@@ -22,12 +23,15 @@ export function whole(random: Random, lo: number, hi: number): number {
   return lo + Math.floor(random() * (hi - lo + 1));
 }
 
-/** Every value of the type is as likely as any other. */
+/** Elements of all inputs, one after the other; every value of a type is as likely as any other. */
 export function randomInput(graph: Graph, seed: number): Float64Array {
-  const node = graph.nodes[graph.input] as NodeOf<"input">;
-  const { lo, hi } = typeRange(node.border.type);
   const random = randomOf(seed);
-  return Float64Array.from({ length: sizeOf(node.shape) }, () => whole(random, lo, hi));
+  return joinFlat(
+    inputsOf(graph).map(({ border, shape }) => {
+      const { lo, hi } = typeRange(border.type);
+      return Float64Array.from({ length: sizeOf(shape) }, () => whole(random, lo, hi));
+    }),
+  );
 }
 
 export const INT8: IntType = { bits: 8, signed: true };
@@ -119,6 +123,7 @@ export class NetBuilder {
       axis: 1,
       lo: 0,
       hi: 127,
+      ties: "up",
       shape: this.shapeOf(x),
       ...options,
     };
@@ -130,7 +135,7 @@ export class NetBuilder {
   }
 
   graph(type: IntType, ref = this.last): Graph {
-    return { nodes: this.nodes, input: 0, output: { ref, border: borderOf("output", this.shapeOf(ref), type) } };
+    return { nodes: this.nodes, outputs: [{ ref, border: borderOf("output", this.shapeOf(ref), type) }] };
   }
 }
 
