@@ -6,12 +6,17 @@ import { type Activation, type Draft, emit, reshape, tensorOf } from "../draft.t
 import { malformed, quote, unsupported } from "../problems.ts";
 import { activationAt, type Site, stringOf, valueAt } from "../site.ts";
 
+/** A list of numbers, however long. */
+export function numbersOf(site: Site, name: string): readonly number[] | undefined {
+  return site.attributes.get(name) as readonly number[] | undefined;
+}
+
 /** Labels leave through an int32 border at most. */
 const LABELS = integerRange("int32") as readonly [number, number];
 
 /** The class labels that a classifier declares, at least one. */
 export function labelsOf(site: Site, name: string): readonly number[] {
-  const labels = (site.attributes.get(name) as readonly number[] | undefined) ?? [];
+  const labels = numbersOf(site, name) ?? [];
   if (labels.length === 0) malformed(`it has no ${name}`);
   const odd = labels.find((label) => label < LABELS[0] || label > LABELS[1]);
   if (odd !== undefined) unsupported(`its class label ${odd} does not fit int32`, "Train on labels from 0 on.");
@@ -79,7 +84,10 @@ export function postTransformOf(site: Site): PostTransform {
   const numbered = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"];
   const name = typeof given === "number" ? numbered[given] : stringOf(site, "post_transform", "NONE");
   if (name === "NONE" || name === "SOFTMAX" || name === "LOGISTIC") return name;
-  return unsupported(`its post_transform is ${quote(name ?? `number ${given as number}`)}`, "Export it with post_transform NONE.");
+  return unsupported(
+    `its post_transform is ${quote(name ?? `number ${given as number}`)}`,
+    "Export it with post_transform NONE.",
+  );
 }
 
 /** The scores as the file yields them. A final softmax is left to the reader of the answer. */

@@ -59,7 +59,7 @@ function listOf<T>(site: Site, name: string, length?: number): readonly T[] {
 }
 
 /** Numbers given as floats, or as a tensor in float64. */
-export function numbersOf(site: Site, name: string): { readonly data: Float64Array; readonly double: boolean } {
+export function weightsOf(site: Site, name: string): { readonly data: Float64Array; readonly double: boolean } {
   const tensor = tensorAttribute(site, `${name}_as_tensor`);
   const floats = listOf<number>(site, name);
   if (tensor === undefined) return { data: Float64Array.from(floats), double: false };
@@ -76,7 +76,7 @@ export function readEnsemble(site: Site, leaves: "class" | "target", targets: nu
   const [numbers, features] = [ints("nodes_nodeids"), ints("nodes_featureids")];
   const [yes, no] = [ints("nodes_truenodeids"), ints("nodes_falsenodeids")];
   const modes = listOf<string>(site, "nodes_modes", count);
-  const { data: values, double } = numbersOf(site, "nodes_values");
+  const { data: values, double } = weightsOf(site, "nodes_values");
   if (values.length !== count) malformed(`it has ${values.length} node values for ${count} nodes`);
   const at = new Map<string, number>();
   trees.forEach((tree, i) => {
@@ -87,7 +87,7 @@ export function readEnsemble(site: Site, leaves: "class" | "target", targets: nu
   const nodeAt = (tree: number, number: number): number =>
     at.get(`${tree}:${number}`) ?? malformed(`tree ${tree} has no node ${number}, which it names`);
   const leafAt = new Map<number, Map<number, number>>();
-  const weights = numbersOf(site, `${leaves}_weights`).data;
+  const weights = weightsOf(site, `${leaves}_weights`).data;
   const [ids, numbersOfLeaves] = [`${leaves}_ids`, `${leaves}_nodeids`].map((n) => listOf<number>(site, n, weights.length)) as [Ints, Ints]; // prettier-ignore
   listOf<number>(site, `${leaves}_treeids`, weights.length).forEach((tree, k) => {
     const leaf = nodeAt(tree, numbersOfLeaves[k] as number);

@@ -10,10 +10,11 @@ import {
   labelsOf,
   logisticPair,
   mapped,
+  numbersOf,
   postTransformOf,
   transformed,
 } from "./classes.ts";
-import { aggregateOf, isLeaf, numbersOf, readEnsemble, readNewEnsemble, type Tree } from "./ensemble.ts";
+import { aggregateOf, isLeaf, weightsOf, readEnsemble, readNewEnsemble, type Tree } from "./ensemble.ts";
 import { lowerForest, type Sums } from "./forest.ts";
 
 /** The sums as reals. */
@@ -32,7 +33,7 @@ function above(site: Site, { integers, unit, error }: Sums, level: number): Floa
 }
 
 function baseOf(site: Site, targets: number): readonly number[] {
-  const base = [...numbersOf(site, "base_values").data];
+  const base = [...weightsOf(site, "base_values").data];
   if (base.length === 0) return new Array<number>(targets).fill(0);
   if (base.length === targets) return base;
   return unsupported(`it has ${base.length} base_values for ${targets} scores`, "Export it again with one for each.");
@@ -50,10 +51,10 @@ function lowerClassifier(site: Site): readonly Activation[] {
   const post = postTransformOf(site);
   const classes = labels.length;
   const trees = readEnsemble(site, "class", classes);
-  const used = new Set((site.attributes.get("class_ids") as readonly number[] | undefined) ?? []);
-  const positive = numbersOf(site, "class_weights").data.every((weight) => weight >= 0);
+  const used = new Set(numbersOf(site, "class_ids") ?? []);
+  const positive = weightsOf(site, "class_weights").data.every((weight) => weight >= 0);
   if (classes < 2) unsupported("it has one class", "A model with one answer needs no proof.");
-  const given = numbersOf(site, "base_values").data;
+  const given = weightsOf(site, "base_values").data;
   if (classes > 2) {
     const base = baseOf(site, classes);
     if (given.length === 0 && labels.some((_, k) => !scored(trees, k))) {
