@@ -68,7 +68,7 @@ function affineBefore(
   const views: number[] = [];
   let ref = linear.x;
   let node = work.nodes[ref] as FloatNode;
-  while ((node.op === "reshape" || node.op === "transpose") && work.uses[ref] === 1) {
+  while ((node.op === "reshape" || node.op === "transpose" || node.op === "take") && work.uses[ref] === 1) {
     views.push(ref);
     ref = node.x;
     node = work.nodes[ref] as FloatNode;
@@ -77,8 +77,11 @@ function affineBefore(
   let at = node;
   for (const ref of views.toReversed()) {
     const view = work.nodes[ref] as FloatNode;
-    const turn = (data: Float64Array): Float64Array =>
-      view.op === "transpose" && data.length > 1 ? permuted(data, at.shape, view.perm) : data;
+    const turn = (data: Float64Array): Float64Array => {
+      if (data.length === 1) return data;
+      if (view.op === "take") return Float64Array.from(view.index, (from) => data[from] as number);
+      return view.op === "transpose" ? permuted(data, at.shape, view.perm) : data;
+    };
     at = { ...at, factor: turn(at.factor), bias: turn(at.bias), shape: view.shape };
   }
   return { node, views, at };

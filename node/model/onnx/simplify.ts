@@ -5,6 +5,7 @@ import type { FloatAffine, FloatConv, FloatGraph, FloatMaxPool, FloatNode } from
 import { sameShape } from "./draft.ts";
 import { foldBefore, foldBehind } from "./fold.ts";
 import { fuse } from "./fuse.ts";
+import { maskSoftmax } from "./mask.ts";
 import { type Problem, quote, throwIfAny } from "./problems.ts";
 import { pass, replace, type Work } from "./rewrite.ts";
 import { tapsWithin } from "./window.ts";
@@ -101,30 +102,6 @@ function windowsTouch(pool: FloatMaxPool, padded: Shape, pads: readonly number[]
   });
 }
 
-/** What a mask adds may be any number this far below all scores, since its exponential is 0: exporters write -Infinity. */
-const MASKED = -(2 ** 12);
-
-/** Masks in front of a softmax become finite, and what they hide becomes constant. */
-function boundMask(node: FloatNode, work: Work): FloatNode {
-  if (node.op !== "softmax") return node;
-  let ref = node.x;
-  for (
-    let view = work.nodes[ref] as FloatNode;
-    view.op === "reshape" || view.op === "transpose" || view.op === "take";
-  ) {
-    if (work.uses[ref] !== 1) return node;
-    ref = view.x;
-    view = work.nodes[ref] as FloatNode;
-  }
-  const mask = work.nodes[ref] as FloatNode;
-  if (mask.op !== "affine" || work.uses[ref] !== 1 || !mask.bias.some((b) => b < MASKED)) return node;
-  const hides = (i: number): boolean => (mask.bias[mask.bias.length === 1 ? 0 : i] as number) < MASKED;
-  const bias = mask.bias.map((b) => Math.max(b, MASKED));
-  const factor = Float64Array.from(bias, (_, i) => hides(i) ? 0 : mask.factor[mask.factor.length === 1 ? 0 : i] as number); // prettier-ignore
-  replace(work, ref, { ...mask, factor, bias });
-  return node;
-}
-
 /** Folding can overflow, and padding that found no pool may be infinite. @throws NodeError "unsupported" */
 function checkFinite(graph: FloatGraph): void {
   const numbers = (node: FloatNode): readonly (Float64Array | number)[] => {
@@ -143,7 +120,7 @@ function checkFinite(graph: FloatGraph): void {
 }
 
 export function simplify(graph: FloatGraph): FloatGraph {
-  const rules = [tidy, boundMask, fuse(), mergePad, foldBehind, foldBefore, tidy];
+  const rules = [tidy, maskSoftmax, fuse(), mergePad, foldBehind, foldBefore, tidy];
   const result = rules.reduce((current, rule) => pass(current, rule), graph);
   checkFinite(result);
   return result;
