@@ -41,7 +41,7 @@ export function quantizeModel(
   const observed = observe(float, samples, call);
   const inputs = inputBorders(float, samples, options.inputs);
   const quantized = quantize(float, observed, inputs, options.outputs, { ...DEFAULT_WIDTHS, ...options.widths });
-  const { graph, origin } = optimize(quantized.graph);
+  const { graph, origin } = optimize(quantized.graph, (ref) => quantized.values[ref]?.scale.length === 1);
   const values = origin.map((ref) => quantized.values[ref] as (typeof quantized.values)[number]);
   return {
     graph,
