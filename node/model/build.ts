@@ -136,6 +136,8 @@ export interface Target {
   readonly common: boolean;
   /** The scale's exponent, where it is not chosen from the observed values. */
   readonly exponent?: number;
+  /** The first and last integer, where they are not those of `bits`. */
+  readonly window?: readonly [number, number];
 }
 
 /**
@@ -144,8 +146,14 @@ export interface Target {
  */
 export function rescale(bench: Workbench, name: string, value: Value, observed: Observed, target: Target): Value {
   const shape = shapeOf(bench, value.ref);
-  const top = target.signed ? 2 ** (target.bits - 1) - 1 : 2 ** target.bits - 1;
-  const bottom = target.signed ? -top - 1 : 0;
+  const repeat = bench.nodes[value.ref] as Node;
+  if (repeat.op === "take" && value.scale.length === 1 && sizeOf(shapeOf(bench, repeat.x)) < sizeOf(shape)) {
+    // Elements that are read more than once are rescaled once.
+    const once = rescale(bench, name, { ...value, ref: repeat.x }, observed, target);
+    return add(bench, `${name}.repeat`, { op: "take", x: once.ref, index: repeat.index, shape }, once.scale);
+  }
+  const top = target.window?.[1] ?? (target.signed ? 2 ** (target.bits - 1) - 1 : 2 ** target.bits - 1);
+  const bottom = target.window?.[0] ?? (target.signed ? -top - 1 : 0);
   const common =
     target.common || (target.hi !== Infinity && target.hi !== 0) || (target.lo !== -Infinity && target.lo !== 0);
   let e = target.exponent ?? bestExponent(observed, bottom, top);
@@ -180,7 +188,7 @@ export function rescale(bench: Workbench, name: string, value: Value, observed: 
 }
 
 /** multiplier / 2^shift nearest to scale / aim: exact where that is a power of two. */
-function ratio(scale: number, aim: number): { readonly multiplier: number; readonly shift: number } {
+export function ratio(scale: number, aim: number): { readonly multiplier: number; readonly shift: number } {
   const mantissa = mantissaOf(scale / aim);
   let multiplier = Math.floor(mantissa * 2 ** (COEFFICIENT_BITS - 1) + 0.5);
   let shift = COEFFICIENT_BITS - 1 - exponentOf(scale / aim);

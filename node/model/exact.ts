@@ -36,6 +36,7 @@ export function keepIntegers(job: Job, node: FloatNode, ref: FloatRef): void {
   // An input as it is, or one at a power of two that is brought to its own integers by that scale.
   const scaled = node.op === "affine" && job.raw.has(ref) && valueOf(job, node.x).ref === value.ref;
   if ((node.op === "input" || scaled) && bringsIntegers(job.float)) job.integers.add(ref);
+  if (node.op === "input" && !node.elemType.startsWith("float")) job.integers.add(ref);
   const moves = MOVING.has(node.op) || (node.op === "pad" && Number.isInteger(node.value));
   if (moves && readsOf(node).every((x) => isUnit(job, x))) job.integers.add(ref);
 }

@@ -5,7 +5,7 @@ import type { Shape } from "../core/tensor.ts";
 import { exponentOf, pow2 } from "./binary.ts";
 import { add, integersFor, level, multiply, reachOf, scaleAt, stepsOf } from "./build.ts";
 import type { Value } from "./build.ts";
-import type { FloatConv, FloatDense } from "./graph.ts";
+import type { FloatConv, FloatDense, FloatRef } from "./graph.ts";
 import { alongAxis, bitsOf, narrow, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
 import { quantizeChannels } from "./weights.ts";
@@ -82,11 +82,12 @@ const MOST_BIAS = 2 ** 40;
 function affineByScale({ bench, values }: Job, node: FloatOf<"affine">): Value | undefined {
   const x = values[node.x] as Value;
   const factorAt = (i: number): number => node.factor[node.factor.length === 1 ? 0 : i] as number;
-  const along = node.factor.every((f) => f !== 0) ? factorsAlong(x, node.shape, factorAt) : undefined;
+  const sizes = sizesOf(node.factor);
+  const along = sizes === undefined ? undefined : scaleAlong(x, node.shape, sizes);
   if (along === undefined) return undefined;
-  const { axis, factors } = along;
+  const { axis } = along;
   const biased = node.bias.some((b) => b !== 0);
-  if (!biased && factors.every((f) => f > 0)) return { ref: x.ref, scale: along.scale, axis };
+  if (!biased && node.factor.every((f) => f > 0)) return { ref: x.ref, scale: along.scale, axis };
   const finer = biased ? Math.max(0, 14 - exponentOf(Math.max(1, reachOf(bench, x)))) : 0;
   const scale = along.scale.map((s) => s / 2 ** finer);
   const { op, shape, name } = node;
@@ -120,58 +121,81 @@ function short(values: Float64Array): Float64Array {
   return values.every((value) => value === values[0]) ? values.slice(0, 1) : values;
 }
 
-/** Factors and resulting scales, if both vary along one axis only. */
-function factorsAlong(
+/**
+ * The size of each factor, for a scale to carry. A factor of 0 (a mask) goes with any scale: with the others' if they are
+ * all of one size, with 1 if there are none. Undefined if there are several sizes.
+ */
+function sizesOf(factor: Float64Array): Float64Array | undefined {
+  const sizes = factor.map(Math.abs);
+  if (!sizes.includes(0)) return sizes;
+  const size = sizes.find((f) => f !== 0) ?? 1;
+  return sizes.every((f) => f === 0 || f === size) ? Float64Array.of(size) : undefined;
+}
+
+/** The resulting scale, if it and x's vary along one axis only. */
+function scaleAlong(
   x: Value,
   shape: Shape,
-  factorAt: (i: number) => number,
-): { readonly axis: number; readonly factors: number[]; readonly scale: Float64Array } | undefined {
-  const size = sizeOf(shape);
-  const one = Array.from({ length: size }, (_, i) => factorAt(i)).every((f) => f === factorAt(0));
-  if (one) {
-    return { axis: x.axis, factors: [factorAt(0)], scale: x.scale.map((s) => s * Math.abs(factorAt(0))) };
-  }
+  sizes: Float64Array,
+): { readonly axis: number; readonly scale: Float64Array } | undefined {
+  const first = sizes[0] as number;
+  if (sizes.every((f) => f === first)) return { axis: x.axis, scale: x.scale.map((s) => s * first) };
   for (let axis = 0; axis < shape.length; axis++) {
     const { count, inner } = stepsOf(shape, axis);
-    const at = (c: number): number => c * inner;
     if (x.scale.length > 1 && x.axis !== axis) continue;
-    const varies = Array.from({ length: size }, (_, i) => factorAt(i) !== factorAt(at(Math.floor(i / inner) % count)));
-    if (varies.includes(true)) continue;
-    const factors = Array.from({ length: count }, (_, c) => factorAt(at(c)));
-    return { axis, factors, scale: Float64Array.from(factors, (f, c) => Math.abs(f) * scaleAt(x, shape, at(c))) };
+    if (sizes.some((f, i) => f !== sizes[(Math.floor(i / inner) % count) * inner])) continue;
+    const at = (c: number): number => (sizes[c * inner] as number) * scaleAt(x, shape, c * inner);
+    return { axis, scale: Float64Array.from({ length: count }, (_, c) => at(c)) };
   }
   return undefined;
 }
 
-/** Scales meet at the finest of them, index by index; scales that are no small multiples of it cost a rounding to 12 bits. */
 export function sum(job: Job, node: FloatOf<"sum">): Value {
-  const { bench } = job;
-  let values = node.xs.map((x) => valueOf(job, x));
-  const axes = new Set(values.filter((value) => value.scale.length > 1).map((value) => value.axis));
-  if (axes.size > 1) values = values.map((value) => level(bench, value));
-  let met = meeting(values, node.factors);
-  if (!met.every(({ exact }) => exact)) {
-    const distinct = node.xs.map((x) => narrow(job, x));
-    values = axes.size > 1 ? distinct.map((value) => level(bench, value)) : distinct;
-    met = meeting(values, node.factors);
-  }
-  const axis = values.find((value) => value.scale.length > 1)?.axis ?? 0;
+  const { values, met, axis } = meet(job, node.xs, node.factors);
   const scale = Float64Array.from(met, ({ unit }) => unit);
   const factors = met[0]?.integers ?? [];
+  const { op, shape, name } = node;
   if (met.every(({ integers }) => integers.every((n, i) => n === factors[i]))) {
-    return add(bench, node.name, { op: "sum", shape: node.shape, xs: values.map((v) => v.ref), factors }, scale, axis);
+    return add(job.bench, name, { op, shape, xs: values.map((v) => v.ref), factors }, scale, axis);
   }
-  const aligned = values.map((value, i) => {
-    const along = { ...value, axis };
-    return multiply(
-      bench,
-      `${node.name}.align${i}`,
-      along,
-      Float64Array.from(met, ({ integers }) => integers[i] as number),
-    );
+  const xs = broughtTo(job, name, values, met, axis).map((value) => value.ref);
+  return add(job.bench, name, { op, shape, xs, factors: xs.map(() => 1) }, scale, axis);
+}
+
+/** The tensors at one scale, or one per index of an axis that they share. */
+export function atOneScale(job: Job, name: string, xs: readonly FloatRef[]): readonly Value[] {
+  const { values, met, axis } = meet(job, xs, xs.map(() => 1)); // prettier-ignore
+  const scale = Float64Array.from(met, ({ unit }) => unit);
+  return broughtTo(job, name, values, met, axis).map((value) => ({ ...value, scale, axis }));
+}
+
+interface Meeting {
+  readonly values: readonly Value[];
+  /** By index of the axis. */
+  readonly met: readonly ReturnType<typeof integersFor>[];
+  readonly axis: number;
+}
+
+/** Scales meet at the finest of them, index by index; scales that are no small multiples of it cost a rounding to 12 bits. */
+function meet(job: Job, xs: readonly FloatRef[], factors: readonly number[]): Meeting {
+  let values = xs.map((x) => valueOf(job, x));
+  const axes = new Set(values.filter((value) => value.scale.length > 1).map((value) => value.axis));
+  if (axes.size > 1) values = values.map((value) => level(job.bench, value));
+  let met = meeting(values, factors);
+  if (!met.every(({ exact }) => exact)) {
+    const distinct = xs.map((x) => narrow(job, x));
+    values = axes.size > 1 ? distinct.map((value) => level(job.bench, value)) : distinct;
+    met = meeting(values, factors);
+  }
+  return { values, met, axis: values.find((value) => value.scale.length > 1)?.axis ?? 0 };
+}
+
+function broughtTo(job: Job, name: string, values: readonly Value[], met: Meeting["met"], axis: number): Value[] {
+  return values.map((value, i) => {
+    const integers = met.map((index) => index.integers[i] as number);
+    const factors = integers.every((n) => n === integers[0]) ? integers.slice(0, 1) : integers;
+    return multiply(job.bench, `${name}.align${i}`, { ...value, axis }, Float64Array.from(factors));
   });
-  const xs = aligned.map((value) => value.ref);
-  return add(bench, node.name, { op: "sum", shape: node.shape, xs, factors: xs.map(() => 1) }, scale, axis);
 }
 
 function meeting(values: readonly Value[], factors: readonly number[]): ReturnType<typeof integersFor>[] {

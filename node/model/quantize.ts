@@ -15,11 +15,12 @@ import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
 import { DEFAULT_WIDTHS, alongAxis, bitsOf, observedOf, valueOf } from "./lowering.ts";
 import type { Choice, FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
-import { leadsTo, toOutput } from "./output.ts";
 import { compare, div, max, mul, select, truth } from "./nonlinear.ts";
+import { leadsTo, toOutput } from "./output.ts";
 import { requantize } from "./requantize.ts";
 import type { Certificate } from "./requantize.ts";
 import { step } from "./trees.ts";
+import { unary } from "./unary.ts";
 
 export { DEFAULT_WIDTHS };
 export type { OutputSpec, Widths };
