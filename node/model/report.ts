@@ -7,10 +7,10 @@ import { bitsFor } from "./binary.ts";
 import { toIntegers } from "./border.ts";
 import { scaleAt } from "./build.ts";
 import type { Value } from "./build.ts";
-import { evaluate } from "./evaluate.ts";
+import { apply, evaluate } from "./evaluate.ts";
 import { bordersOf, nodeAt } from "./ir.ts";
-import type { Graph, Node, Op } from "./ir.ts";
-import { largest, rangesOf, smallest } from "./range.ts";
+import type { Graph, NodeOf, Op } from "./ir.ts";
+import { DOUBLE_LIMIT, largest, rangesOf, smallest } from "./range.ts";
 
 type Interval = readonly [lo: number, hi: number];
 
@@ -50,8 +50,7 @@ export function reportLayers(
       const range = seen[ref] as [number, number];
       range[0] = Math.min(range[0], least);
       range[1] = Math.max(range[1], most);
-      if (node.op === "rescale")
-        cut[ref] = (cut[ref] as number) + cutOff(node, tensors[node.x] as Float64Array, tensor);
+      if (node.op === "rescale") cut[ref] = (cut[ref] as number) + cutOff(node, tensors[node.x] as Float64Array);
     });
   }
   return graph.nodes.map((node, ref) => {
@@ -90,18 +89,8 @@ function realRange(lo: Float64Array, hi: Float64Array, value: Value, shape: Shap
   return [least, most];
 }
 
-/** How many elements the clamp changed: those that lie at a bound and would lie beyond it without the clamp. */
-function cutOff(node: Node & { readonly op: "rescale" }, x: Float64Array, y: Float64Array): number {
-  const { multiplier, shift, axis, shape, lo, hi } = node;
-  let count = 0;
-  const inner = shape.slice(axis + 1).reduce((product, dim) => product * dim, 1);
-  for (let i = 0; i < y.length; i++) {
-    const atTop = y[i] === hi;
-    if (!atTop && !(y[i] === lo && lo < 0)) continue;
-    const c = multiplier.length === 1 ? 0 : Math.floor(i / inner) % multiplier.length;
-    const s = shift[c] as number;
-    const free = Math.floor(((x[i] as number) * (multiplier[c] as number) + (s === 0 ? 0 : 2 ** (s - 1))) / 2 ** s);
-    if (free > hi || free < lo) count++;
-  }
-  return count;
+/** How many elements the clamp changed, but for those that a Relu sends to 0. */
+function cutOff(node: NodeOf<"rescale">, x: Float64Array): number {
+  const free = apply({ ...node, lo: -DOUBLE_LIMIT, hi: DOUBLE_LIMIT }, [x], [node.shape]);
+  return free.reduce((count, value) => count + (value > node.hi || (value < node.lo && node.lo < 0) ? 1 : 0), 0);
 }
