@@ -79,9 +79,15 @@ function isInteger(job: Job, ref: FloatRef): boolean {
   return wayOut(job.float, ref).some((at) => job.integers.has(at));
 }
 
-/** Does output `k` yield class indices? */
+/** Does output `k` yield class indices, or labels that follow from one by integers? */
 export function yieldsIndex(float: FloatGraph, k: number): boolean {
-  return float.nodes[wayOut(float, (float.outputs[k] as FloatOutput).ref).at(-1) as FloatRef]?.op === "argmax";
+  for (let ref = (float.outputs[k] as FloatOutput).ref; ;) {
+    const node = float.nodes[wayOut(float, ref).at(-1) as FloatRef] as FloatNode;
+    const whole = node.op === "affine" && [...node.factor, ...node.bias].every(Number.isInteger);
+    const table = node.op === "dense" && node.exact === true;
+    if (!whole && !table && node.op !== "onehot") return ["argmax", "step", "compare"].includes(node.op);
+    ref = node.x;
+  }
 }
 
 /** From a tensor back to the first node that is no wiring. */

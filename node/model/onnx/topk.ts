@@ -6,7 +6,10 @@ import { activationAt, axisIn, flagOf, integersAt, intOf, type OpRule, type Site
 import { counted, pick } from "./take.ts";
 
 function argmax(site: Site, x: Activation, axis: number): Activation {
-  const node = { op: "argmax", x: x.ref, axis, shape: x.shape.with(axis, 1), name: site.name } as const;
+  const from = site.draft.nodes[x.ref];
+  // A softmax keeps the order.
+  const ref = from?.op === "softmax" && axis === x.shape.length - 1 ? from.x : x.ref;
+  const node = { op: "argmax", x: ref, axis, shape: x.shape.with(axis, 1), name: site.name } as const;
   return tensorOf(site.draft, node, "int64");
 }
 

@@ -5,7 +5,7 @@ import { integerRange } from "../constant.ts";
 import { type Activation, type Draft, emit, reshape, spreadTensor, tensorOf, type Value } from "../draft.ts";
 import { malformed, quote, unsupported } from "../problems.ts";
 import { axisIn, constantAt, flagOf, floatOf, intOf, type OpRule, type Site, stringOf, valueAt } from "../site.ts";
-import { numbersOf } from "./classes.ts";
+import { mapped, numbersOf } from "./classes.ts";
 import { lookup, type Span } from "./tables.ts";
 
 /** The tensor, its numbers taken for float32 ones if they are integers. */
@@ -200,6 +200,11 @@ function lowerArrayFeatureExtractor(site: Site): Value {
   const { data: table, type } = constantAt(site, 0, "data");
   if (sizeOf(outer) !== 1) unsupported("it looks numbers up in several rows", "Look them up row by row.");
   const count = sizeOf(at.shape);
+  if (count === 1 && integerRange(type) !== undefined && table.every((v, k) => v === k + (table[0] as number))) {
+    // Class labels that follow each other.
+    const one = reshape(draft, `${name}/shape`, { ...at, type }, [1, 1]);
+    return table[0] === 0 ? one : mapped(draft, name, one, [0], [1], [table[0] as number]);
+  }
   const spans = Array.from(table, (v, k): Span => ({ from: k, until: k + 1, values: [v] }));
   const whole: Activation = { ...at, type: "float32" };
   const found = lookup(site, whole, Array.from({ length: count }, (_, i) => i), () => spans, [0], type); // prettier-ignore

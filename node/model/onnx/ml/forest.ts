@@ -52,8 +52,10 @@ export function lowerForest(
   const share = aggregate === "AVERAGE" ? 1 / trees.length : 1;
   const largest = heaviest(trees) * share;
   const most = Math.max(largest, ...base.map(Math.abs), 2 ** -60);
-  // A base far above the leaves must leave the sums room below 2^53.
-  const unit = pow2(Math.max(exponentOf(largest === 0 ? most : largest) + 1 - LEAF_BITS, exponentOf(most) + 1 - 40));
+  // A base far above the leaves must leave the sums room below 2^53; whole numbers stay what they are.
+  const fine = Math.max(exponentOf(largest === 0 ? most : largest) + 1 - LEAF_BITS, exponentOf(most) + 1 - 40);
+  const whole = share === 1 ? coarsest(trees, base) : -Infinity;
+  const unit = pow2(Math.max(fine, whole));
   const round = (real: number): number => Math.floor(real / unit + 0.5) + 0;
   const forest: Forest = { conditions: createConditions(draft), x, entries: new Map(), ids: new Map(), levels: [] };
   const constant = aggregate === "SUM" && targets > 1 ? totals(trees, targets) : undefined;
@@ -70,10 +72,12 @@ export function lowerForest(
     aggregate === "MIN" || aggregate === "MAX"
       ? extremes(site, forest, pool, columns, bias, aggregate)
       : sums(site, forest, pool, columns, bias, constant?.map(round));
-  const error = (unit / 2) * (trees.length * Math.max(1, targets - 1) + 1);
-  draft.notices.push(
-    `leaf values of the ${trees.length} tree(s) at node "${name}" are rounded to multiples of 2^${exponentOf(unit)}: sums are exact to ${error.toPrecision(2)}`,
-  );
+  const exact = whole >= fine;
+  const error = exact ? 0 : (unit / 2) * (trees.length * Math.max(1, targets - 1) + 1);
+  if (!exact) {
+    const what = `leaf values of the ${trees.length} tree(s) at node "${name}" are rounded to multiples of 2^${exponentOf(unit)}`;
+    draft.notices.push(`${what}: sums are exact to ${error.toPrecision(2)}`);
+  }
   return { integers, unit, error };
 }
 
@@ -95,6 +99,21 @@ function heaviest(trees: readonly Tree[]): number {
     if (isLeaf(tree)) for (const weight of tree.values()) most = Math.max(most, Math.abs(weight));
   });
   return most;
+}
+
+/** The exponent of the largest power of two that divides all leaf values and the base. */
+function coarsest(trees: readonly Tree[], base: readonly number[]): number {
+  let least = Infinity;
+  const see = (value: number): void => {
+    let e = exponentOf(value === 0 ? 1 : value);
+    while (!Number.isInteger(value / pow2(e))) e--;
+    if (value !== 0) least = Math.min(least, e);
+  };
+  base.forEach(see);
+  eachNode(trees, (tree) => {
+    if (isLeaf(tree)) tree.forEach(see);
+  });
+  return Math.min(least, 0);
 }
 
 /** Of each tree, what the targets of a leaf add up to, if that is the same for all of its leaves: one target follows then. */
