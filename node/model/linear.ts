@@ -5,13 +5,16 @@ import type { Shape } from "../core/tensor.ts";
 import { exponentOf, pow2 } from "./binary.ts";
 import { add, integersFor, level, multiply, reachOf, scaleAt, stepsOf } from "./build.ts";
 import type { Value } from "./build.ts";
+import { isUnit } from "./exact.ts";
 import type { FloatConv, FloatDense, FloatRef } from "./graph.ts";
 import { alongAxis, bitsOf, narrow, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
 import { quantizeChannels } from "./weights.ts";
 
-export function dense(job: Job, node: FloatDense): Value {
+export function dense(job: Job, node: FloatDense, ref: FloatRef): Value {
   const last = node.shape.length - 1;
+  const summed = denseSums(job, node, ref);
+  if (summed !== undefined) return summed;
   const x = alongAxis(job, narrow(job, node.x), last);
   const columns = node.shape[last] as number;
   const inner = node.weights.length / columns;
@@ -28,6 +31,35 @@ export function dense(job: Job, node: FloatDense): Value {
   const bias = Float64Array.from(channels, (channel) => channel.bias[0] as number);
   const scale = Float64Array.from(channels, (channel) => pow2(channel.exponent));
   return add(job.bench, node.name, { op: "dense", x: x.ref, shape: node.shape, weights, bias }, scale, last);
+}
+
+/** Each column's weights 0 or of one size (a sum, a mean, a running sum): exact, however wide x is; sizes go into scales. */
+function denseSums(job: Job, node: FloatDense, ref: FloatRef): Value | undefined {
+  const { op, name, shape } = node;
+  const last = shape.length - 1;
+  const columns = shape[last] as number;
+  const size = new Float64Array(columns);
+  for (const [i, weight] of node.weights.entries()) {
+    if (weight === 0) continue;
+    const n = i % columns;
+    if (size[n] !== 0 && size[n] !== Math.abs(weight)) return undefined;
+    size[n] = Math.abs(weight);
+  }
+  const some = size.find((s) => s !== 0) ?? 1;
+  for (const n of size.keys()) size[n] ||= some;
+  const wide = valueOf(job, node.x);
+  const x = wide.axis === last ? level(job.bench, wide) : wide;
+  if (x.scale.length > 1 && size.some((s) => s !== some)) return undefined;
+  const same = size.every((s) => s === size[0]);
+  const scale = x.scale.length > 1 ? x.scale.map((s) => s * (size[0] as number)) : (same ? size.slice(0, 1) : size).map((s) => s * (x.scale[0] as number)); // prettier-ignore
+  const biased = node.bias.some((b) => b !== 0);
+  if (biased && x.scale.length > 1) return undefined;
+  const bias = node.bias.map((b, n) => Math.floor(b / (scale[same ? 0 : n] as number) + 0.5) + 0);
+  if (bias.some((b) => Math.abs(b) > MOST_BIAS)) return undefined;
+  const unit = isUnit(job, node.x) && scale.length === 1 && scale[0] === 1 && node.bias.every(Number.isInteger);
+  if (unit) job.integers.add(ref);
+  const weights = Int32Array.from(node.weights, Math.sign);
+  return add(job.bench, name, { op, x: x.ref, shape, weights, bias }, scale, x.scale.length > 1 ? x.axis : last);
 }
 
 export function conv(job: Job, node: FloatConv): Value {

@@ -15,10 +15,13 @@ import type { Graph, Output } from "./ir.ts";
 import { affine, conv, dense, equalScales, sum } from "./linear.ts";
 import { DEFAULT_WIDTHS, alongAxis, bitsOf, observedOf, valueOf } from "./lowering.ts";
 import type { Choice, FloatOf, Job, OutputSpec, Widths } from "./lowering.ts";
+import { normalize } from "./normalize.ts";
 import { compare, div, max, mul, select, truth } from "./nonlinear.ts";
 import { leadsTo, toOutput } from "./output.ts";
+import { matmul, onehot, take } from "./products.ts";
 import { requantize } from "./requantize.ts";
 import type { Certificate } from "./requantize.ts";
+import { softmax } from "./softmax.ts";
 import { step } from "./trees.ts";
 import { unary } from "./unary.ts";
 
@@ -101,7 +104,7 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
     job.integers.add(ref);
     return truth(job, `${node.name}.truth`, input);
   },
-  dense: (job, node) => dense(job, node),
+  dense: (job, node, ref) => dense(job, node, ref),
   conv: (job, node) => conv(job, node),
   affine: (job, node, ref) => {
     if (job.raw.has(node.x)) job.raw.add(ref);
@@ -188,14 +191,14 @@ const RULES: { readonly [K in FloatNode["op"]]: Rule<K> } = {
   mul: (job, node, ref) => mul(job, node, ref),
   div: (job, node, ref) => div(job, node, ref),
   max: (job, node, ref) => max(job, node, ref),
-  matmul: () => notYet(),
+  matmul: (job, node) => matmul(job, node),
   compare: (job, node, ref) => compare(job, node, ref),
   select: (job, node, ref) => select(job, node, ref),
-  take: () => notYet(),
-  onehot: () => notYet(),
+  take: (job, node, ref) => take(job, node, ref),
+  onehot: (job, node, ref) => onehot(job, node, ref),
   step: (job, node, ref) => step(job, node, ref),
-  softmax: () => notYet(),
-  normalize: () => notYet(),
+  softmax: (job, node) => softmax(job, node),
+  normalize: (job, node, ref) => normalize(job, node, ref),
   requantize: (job, node, ref) => requantize(job, node, ref),
 };
 
@@ -217,8 +220,4 @@ function reshaped(value: Value, old: Shape, shape: Shape): Value | undefined {
   const outer = sizeOf(old.slice(0, value.axis));
   const axis = shape.findIndex((dim, k) => dim === old[value.axis] && sizeOf(shape.slice(0, k)) === outer);
   return axis < 0 ? undefined : { ...value, axis };
-}
-
-function notYet(): never {
-  throw new Error("not built yet");
 }
