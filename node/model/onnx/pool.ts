@@ -4,7 +4,7 @@ import { malformed, unsupported } from "./problems.ts";
 import { type Activation, affine, tensorOf } from "./draft.ts";
 import { windowAttributes } from "./linear.ts";
 import { absolute, times } from "./rows.ts";
-import { flagOf, intOf, intsOf, type OpRule, type Site } from "./site.ts";
+import { flagOf, intOf, intsOf, type OpRule, type Site, tensorAt } from "./site.ts";
 import { type Plane, planeOf, tapsWithin, unlift, type Windows, windowsOf } from "./window.ts";
 
 /** Windows of a pool; each must hold at least one element of the input. */
@@ -74,7 +74,7 @@ function averagePool(site: Site, plane: Plane, windows: Windows, counts: [number
 
 function lowerMaxPool(site: Site): Activation {
   flagOf(site, "storage_order", false); // Orders the Indices output only, which is refused where it is read.
-  const plane = planeOf(site);
+  const plane = planeOf(site, tensorAt(site, 0));
   return maxPool(site, plane, poolWindows(site, plane));
 }
 

@@ -112,7 +112,11 @@ function lowerAdd(site: Site): Activation {
     scale: single(scale),
     zeroPoint: single(zeroPoint),
   });
-  const lone = isSingle(a.value.shape, shape) ? "a" : isSingle(b.value.shape, shape) ? "b" : undefined;
+  const lone = isSingle(a.value.shape, shape)
+    ? ("a" as const)
+    : isSingle(b.value.shape, shape)
+      ? ("b" as const)
+      : undefined;
   const values = sides.map(({ value }) =>
     value.kind === "constant" ? [...new Set(value.data)] : valuesOf(value.type),
   );

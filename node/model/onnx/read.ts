@@ -9,6 +9,7 @@ import { createBudget } from "./constant.ts";
 import { attachExternal } from "./external.ts";
 import { lower } from "./lower.ts";
 import { makePlain } from "./ml/plain.ts";
+import { fuseQuantized } from "./qdq.ts";
 import { type Problem, Refusal, throwIfAny } from "./problems.ts";
 import { simplify } from "./simplify.ts";
 import { parseOnnx } from "./wire.ts";
@@ -43,8 +44,9 @@ export async function readModelBytes(
     throwIfAny([{ code, where: "external data", why, mend } satisfies Problem]);
   });
   const notices = makePlain(model);
-  const checked = checkModel(model, maxNodes, dims);
-  return simplify(lower({ ...checked, notices: [...notices, ...checked.notices] }, createBudget(maxElements)));
+  const budget = createBudget(maxElements);
+  const checked = fuseQuantized(checkModel(model, maxNodes, dims), budget);
+  return simplify(lower({ ...checked, notices: [...notices, ...checked.notices] }, budget));
 }
 
 /** Reads `file`. @throws NodeError as readModelBytes does, and if the file cannot be read */

@@ -103,15 +103,19 @@ export function scalarAt(site: Site, index: number, what: string): number | unde
 
 /** An input that depends on the model's input and holds floating-point values. */
 export function activationAt(site: Site, index: number, what = "input"): Activation {
-  const value = valueAt(site, index);
-  if (value.kind === "constant") {
-    return unsupported(
-      `its ${what} (input ${index}) is a constant, and the compiler does not fold this op`,
-      "Fold constants first: onnxsim, or onnxruntime's offline optimization at level basic.",
-    );
-  }
+  const value = tensorAt(site, index, what);
   needFloat(value.type);
   return value;
+}
+
+/** An input that depends on the model's input, of any type. */
+export function tensorAt(site: Site, index: number, what = "input"): Activation {
+  const value = valueAt(site, index);
+  if (value.kind === "activation") return value;
+  return unsupported(
+    `its ${what} (input ${index}) is a constant, and the compiler does not fold this op`,
+    "Fold constants first: onnxsim, or onnxruntime's offline optimization at level basic.",
+  );
 }
 
 export function needFloat(type: ElemType): void {

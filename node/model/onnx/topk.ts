@@ -2,7 +2,7 @@
 import { type Activation, affine, reshape, tensorOf } from "./draft.ts";
 import { malformed } from "./problems.ts";
 import { along, maxLast, negate, plus, times, toFront, toLast } from "./rows.ts";
-import { activationAt, axisIn, flagOf, integersAt, intOf, type OpRule, type Site } from "./site.ts";
+import { activationAt, axisIn, flagOf, integersAt, intOf, type OpRule, type Site, tensorAt } from "./site.ts";
 import { counted, pick } from "./take.ts";
 
 function argmax(site: Site, x: Activation, axis: number): Activation {
@@ -15,7 +15,7 @@ function argmax(site: Site, x: Activation, axis: number): Activation {
 
 /** Among equals the last index is the first one of the reversed axis. */
 function lowerArg(site: Site, least: boolean): Activation {
-  const x = activationAt(site, 0);
+  const x = tensorAt(site, 0);
   const { draft, name } = site;
   const axis = axisIn(intOf(site, "axis", 0), x.shape.length);
   const last = (x.shape[axis] as number) - 1;
