@@ -71,10 +71,10 @@ export function lowerForest(
   const integers =
     aggregate === "MIN" || aggregate === "MAX"
       ? extremes(site, forest, pool, columns, bias, aggregate)
-      : sums(site, forest, pool, columns, bias, constant?.map(round));
-  const exact = whole >= fine;
-  const error = exact ? 0 : (unit / 2) * (trees.length * Math.max(1, targets - 1) + 1);
-  if (!exact) {
+      : sums(site, forest, pool, columns, bias, constant?.totals.map(round));
+  const rounding = whole >= fine ? 0 : (unit / 2) * (trees.length * Math.max(1, targets - 1) + 1);
+  const error = rounding + (constant?.spread ?? 0);
+  if (error > 0) {
     const what = `leaf values of the ${trees.length} tree(s) at node "${name}" are rounded to multiples of 2^${exponentOf(unit)}`;
     draft.notices.push(`${what}: sums are exact to ${error.toPrecision(2)}`);
   }
@@ -116,20 +116,28 @@ function coarsest(trees: readonly Tree[], base: readonly number[]): number {
   return Math.min(least, 0);
 }
 
-/** Of each tree, what the targets of a leaf add up to, if that is the same for all of its leaves: one target follows then. */
-function totals(trees: readonly Tree[], targets: number): readonly number[] | undefined {
+/**
+ * Of each tree, what the targets of a leaf add up to, if that is the same for all of its leaves but for the rounding of
+ * float32 shares: one target then follows from the others. `spread`: by how much that rounding may differ in all.
+ */
+function totals(
+  trees: readonly Tree[],
+  targets: number,
+): { readonly totals: readonly number[]; readonly spread: number } | undefined {
   const found: number[] = [];
+  let spread = 0;
   for (const tree of trees) {
     const sums: number[] = [];
     eachNode([tree], (node) => {
-      if (isLeaf(node)) sums.push(node.size === 0 || node.size > targets ? NaN : [...node.values()].reduce((a, b) => a + b, 0)); // prettier-ignore
+      if (isLeaf(node)) sums.push(node.size === 0 ? NaN : [...node.values()].reduce((a, b) => a + b, 0));
     });
-    const [first] = sums as [number];
-    // Sums of float32 shares.
-    if (!sums.every((sum) => Math.abs(sum - first) <= 2 ** -20 * Math.abs(first))) return undefined;
+    const first = sums[0] as number;
+    const off = sums.reduce((most, sum) => Math.max(most, Math.abs(sum - first)), 0);
+    if (!(off <= targets * 2 ** -23 * Math.abs(first))) return undefined;
     found.push(first);
+    spread += off;
   }
-  return found;
+  return { totals: found, spread };
 }
 
 /** The value of a tree, equal parts of all trees once. */
