@@ -38,8 +38,8 @@ export function planLookup(plan: Plan, node: LookupNode, element: number): Looku
       facts: { node: node.name, element },
     });
   }
-  let forms = known.get(node);
-  if (forms === undefined) known.set(node, (forms = new Map()));
+  const forms = known.get(node) ?? new Map<string, Omit<Tabled, "digits">>();
+  known.set(node, forms);
   const key = [at, factor, constant, n, base, ends.least, ends.most].join();
   let made = forms.get(key);
   if (made === undefined) {

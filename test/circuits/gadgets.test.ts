@@ -64,10 +64,177 @@ function domain([B, s, , lo, signed]: (typeof RESCALES)[number]): { from: number
   return { from: -off, to: 2 ** B - 1 - off };
 }
 
+/** [B, s, k, lo, signed] of RescaleEven: every form, with even and odd ends, one and more bits below the half. */
+const EVENS: readonly (readonly [number, number, number, number, number])[] = [
+  [12, 3, 5, 0, 1],
+  [12, 3, 8, -128, 1],
+  [12, 4, 7, -127, 1],
+  [12, 1, 8, -3, 1],
+  [11, 2, 4, 5, 0],
+  [11, 2, 4, -6, 0],
+  [11, 6, 4, -8, 0],
+  [11, 6, 4, 7, 0],
+  [11, 6, 5, 0, 0],
+  [11, 5, 6, -17, 0],
+  [9, 7, 1, 3, 1],
+];
+
+/** Rounded as IEEE does, from the nearest integers: no formula of the gadget's. */
+function rescaledEven(x: number, s: number, k: number, lo: number): number {
+  const below = Math.floor(x / 2 ** s);
+  const rest = x / 2 ** s - below;
+  const rounded = rest === 0.5 ? (below % 2 === 0 ? below : below + 1) : rest < 0.5 ? below : below + 1;
+  return Math.min(lo + 2 ** k - 1, Math.max(lo, rounded));
+}
+
+function domainEven([B, s, , lo, signed]: (typeof EVENS)[number]): { from: number; to: number } {
+  const off = 2 ** (s - 1) - Math.abs(lo % 2) - lo * 2 ** s + (signed === 1 ? 2 ** (B - 1) : 0);
+  return { from: -off, to: 2 ** B - 1 - off };
+}
+
+/** Where a gadget has a witness, if not from -500 to 499. */
+const DOMAINS: Readonly<Record<string, { readonly from: number; readonly to: number }>> = {
+  AtMost: { from: 41 - 63, to: 41 + 64 },
+  Sqrt: { from: 0, to: 1023 },
+  OneHot: { from: 0, to: 499 },
+};
+
 describe("gadgets", function () {
   this.timeout(60_000);
   before(async () => {
-    await library.load(RESCALES.map((params) => ({ template: "Rescale", params }))); // in one run of circom
+    const each = (template: string, list: typeof EVENS): Spec[] => list.map((params) => ({ template, params }));
+    await library.load([...each("Rescale", RESCALES), ...each("RescaleEven", EVENS)]); // in one run of circom
+  });
+
+  for (const params of EVENS) {
+    const [B, s, k, lo, signed] = params;
+    it(`RescaleEven(${params.join()}) rounds halves to even for all ${2 ** B} values, and takes no other`, async () => {
+      const g = await gadget("RescaleEven", ...params);
+      const h = B - signed - s - k;
+      expect(g.rows.length).to.equal(h <= 0 || (h === 1 && signed === 0) ? B + 5 : B + 7);
+      const { from, to } = domainEven(params);
+      for (let x = from; x <= to; x++) {
+        const fresh = hinted(g, [x]);
+        const expected = rescaledEven(x, s, k, lo);
+        if (fresh[0] !== expected) expect.fail(`x = ${x}: ${fresh[0]}, not ${expected}`);
+        const bad = failing(g, [x], fresh);
+        if (bad !== undefined) expect.fail(`x = ${x} fails row ${bad}`);
+      }
+      expect(() => hinted(g, [from - 1])).to.throw(RangeError);
+      expect(() => hinted(g, [to + 1])).to.throw(RangeError);
+    });
+  }
+
+  it("Mul, Select and IsZero are their formulas, in the field too", async () => {
+    const [mul, select, zero] = [await gadget("Mul"), await gadget("Select"), await gadget("IsZero")];
+    expect([mul, select, zero].map((g) => g.rows.length)).to.deep.equal([1, 1, 2]);
+    for (const x of [-7, 0, 1, 2 ** 40, R - 5n]) {
+      for (const y of [-3, 0, 2 ** 30]) {
+        const z = hinted(mul, [x, y]);
+        expect(reduce(BigInt(z[0] as Value))).to.equal(reduce(BigInt(x) * BigInt(y)));
+        expect(failing(mul, [x, y], z)).to.equal(undefined);
+        expect(failing(mul, [x, y], [plus(z[0] as Value, 1)])).to.equal(0);
+        for (const c of [0, 1]) {
+          expect(hinted(select, [c, x, y])).to.deep.equal([c === 1 ? x : y]);
+          expect(failing(select, [c, x, y], [c === 1 ? x : y])).to.equal(undefined);
+          if (x !== y) expect(failing(select, [c, x, y], [c === 1 ? y : x])).to.equal(0);
+        }
+      }
+    }
+    for (let x = -300; x <= 300; x++) {
+      const fresh = hinted(zero, [x]);
+      expect(fresh[0]).to.equal(x === 0 ? 1 : 0);
+      expect(failing(zero, [x], fresh)).to.equal(undefined);
+      expect(failing(zero, [x], [x === 0 ? 0 : 1, fresh[1] as Value])).to.be.a("number");
+    }
+  });
+
+  it("AtLeast compares every value that its bits admit with 0", async () => {
+    for (const n of [1, 2, 9]) {
+      const g = await gadget("AtLeast", n);
+      expect(g.rows.length).to.equal(n + 2);
+      for (let x = -(2 ** n); x < 2 ** n; x++) {
+        const fresh = hinted(g, [x]);
+        expect(fresh[0]).to.equal(x >= 0 ? 1 : 0);
+        expect(failing(g, [x], fresh)).to.equal(undefined);
+      }
+      for (const x of [-(2 ** n) - 1, 2 ** n]) expect(() => hinted(g, [x])).to.throw(RangeError);
+    }
+  });
+
+  it("Steps compares every value of its intervals with every threshold", async () => {
+    for (const T of [
+      [-40, -39, -8, 0, 1, 2, 24],
+      [-128, -127, 127, 128],
+      [5, 6, 7, 8, 9],
+    ]) {
+      const m = T.length - 2;
+      const B = Math.max(1, Math.ceil(Math.log2(Math.max(...T.slice(1).map((cut, k) => cut - T[k]!)))));
+      const g = await gadget("Steps", B, m, T);
+      expect(g.rows.length).to.equal(m + 2 * B + 3);
+      for (let x = T[0]!; x < T[m + 1]!; x++) {
+        const fresh = hinted(g, [x]);
+        expect(fresh.slice(0, m)).to.deep.equal(T.slice(1, -1).map((t) => (x >= t ? 1 : 0)));
+        expect(failing(g, [x], fresh)).to.equal(undefined);
+      }
+      for (const x of [T[0]! - 1, T[m + 1]!]) expect(() => hinted(g, [x])).to.throw(RangeError);
+    }
+  });
+
+  it("OneHot marks every index and takes no other", async () => {
+    for (const m of [2, 3, 100]) {
+      const g = await gadget("OneHot", m);
+      expect(g.rows.length).to.equal(m + 2);
+      for (let x = 0; x < m; x++) {
+        const fresh = hinted(g, [x]);
+        expect(fresh).to.deep.equal(Array.from({ length: m }, (_, k) => (k === x ? 1 : 0)));
+        expect(failing(g, [x], fresh)).to.equal(undefined);
+        expect(failing(g, [x], hinted(g, [(x + 1) % m]))).to.be.a("number");
+      }
+      for (const x of [-1, m]) expect(() => hinted(g, [x])).to.throw(RangeError);
+    }
+  });
+
+  it("Div takes the floor for all dividends of either sign and all divisors that its bits admit", async () => {
+    const [n, lo, k] = [7, -60, 4];
+    const g = await gadget("Div", n, lo, k);
+    expect(g.rows.length).to.equal(n + 2 * k + 3);
+    for (let b = 1; b <= 16; b++) {
+      const [from, to] = [b * lo, b * (lo + 2 ** n) - 1];
+      for (let a = from; a <= to; a++) {
+        const fresh = hinted(g, [a, b]);
+        expect(fresh[0]).to.equal(Math.floor(a / b));
+        if (failing(g, [a, b], fresh) !== undefined) expect.fail(`${a} / ${b}`);
+      }
+      for (const a of [from - 1, to + 1]) expect(() => hinted(g, [a, b])).to.throw(RangeError);
+    }
+    const wide = await gadget("Div", 53, -(2 ** 52), 40);
+    for (const [a, b] of [[2 ** 50 - 1, 1], [-(2 ** 50), 3], [-1, 2 ** 40], [2 ** 50 - 1, 2 ** 40 - 1]] as const) {
+      const fresh = hinted(wide, [a, b]);
+      expect(fresh[0]).to.equal(Number((BigInt(a) - ((BigInt(a) % BigInt(b)) + BigInt(b)) % BigInt(b)) / BigInt(b)));
+      expect(failing(wide, [a, b], fresh)).to.equal(undefined);
+    } // prettier-ignore
+  });
+
+  it("Sqrt takes the floor for all values that its bits admit, squares and their neighbours", async () => {
+    const [n, lo, k] = [5, 3, 7];
+    const g = await gadget("Sqrt", n, lo, k);
+    expect(g.rows.length).to.equal(n + 2 * k + 3);
+    for (let x = lo * lo; x < (lo + 2 ** n) ** 2; x++) {
+      const fresh = hinted(g, [x]);
+      const q = fresh[0] as number;
+      expect(q * q <= x && x < (q + 1) ** 2).to.equal(true);
+      expect(failing(g, [x], fresh)).to.equal(undefined);
+    }
+    for (const x of [lo * lo - 1, (lo + 2 ** n) ** 2]) expect(() => hinted(g, [x])).to.throw(RangeError);
+    const wide = await gadget("Sqrt", 25, 0, 26);
+    for (const q of [1, 2 ** 24 + 1, 2 ** 25 - 1]) {
+      for (const x of [q * q - 1, q * q, q * q + 2 * q]) {
+        const fresh = hinted(wide, [x]);
+        expect(fresh[0]).to.equal(x < q * q ? q - 1 : q);
+        expect(failing(wide, [x], fresh)).to.equal(undefined);
+      }
+    }
   });
 
   for (const params of RESCALES) {
@@ -166,6 +333,14 @@ describe("gadgets", function () {
       { template: "Bits", params: [16, 32768] },
       { template: "Horner", params: [] },
       { template: "Sbox", params: [] },
+      ...[0, 2, 4, 7, 9].map((i) => ({ template: "RescaleEven", params: EVENS[i] as readonly number[] })),
+      { template: "Mul", params: [] },
+      { template: "IsZero", params: [] },
+      { template: "AtLeast", params: [9] },
+      { template: "Steps", params: [9, 3, [-500, -20, 0, 3, 500]] },
+      { template: "Div", params: [10, -500, 9] },
+      { template: "Sqrt", params: [5, 0, 6] },
+      { template: "OneHot", params: [500] },
     ];
     for (const spec of specs) {
       const g = await gadget(spec.template, ...spec.params);
@@ -173,11 +348,12 @@ describe("gadgets", function () {
       const { from, to } =
         spec.template === "Rescale"
           ? domain(spec.params as unknown as (typeof RESCALES)[number])
-          : spec.template === "AtMost"
-            ? { from: 41 - 63, to: 41 + 64 }
-            : { from: -500, to: 499 };
+          : spec.template === "RescaleEven"
+            ? domainEven(spec.params as unknown as (typeof EVENS)[number])
+            : (DOMAINS[spec.template] ?? { from: -500, to: 499 });
       for (let round = 0; round < 60; round++) {
         const inputs = g.hint.inputs.map(() => (round < 2 ? [from, to][round] : whole(random, from, to)) as number);
+        if (spec.template === "Div") inputs[1] = whole(random, 1, 512);
         const given = Object.fromEntries(g.hint.inputs.map((name, i) => [name, [BigInt(inputs[i] as number)]]));
         const theirs = program.run(given);
         hinted(g, inputs).forEach((value, slot) => {
@@ -203,7 +379,18 @@ describe("gadgets", function () {
 
   it("parameters that break a header's demands do not compile", async () => {
     const cases = ["Rescale(10,9,1,0,1)", "Rescale(9,9,1,0,0)", "Rescale(54,9,8,0,1)", "Rescale(12,3,0,0,1)"];
-    cases.push("Rescale(12,3,5,0,2)", "Bits(0,0)", "Bits(54,0)", "Max2(53)", "MaxIndex(53)", "AtMost(53,1)");
+    cases.push("RescaleEven(10,9,1,0,1)", "RescaleEven(12,0,3,0,0)", "AtLeast(0)", "AtLeast(53)", "OneHot(1)");
+    cases.push("Steps(3,2,[0,1,9,18])", "Steps(3,2,[0,1,1,5])", "Steps(3,1,[0,1,5])", "Steps(53,2,[0,1,2,3])");
+    cases.push("Div(0,0,4)", "Div(54,0,4)", "Div(4,0,0)", "Div(4,0,53)", "Sqrt(0,0,4)", "Sqrt(27,0,4)", "Sqrt(4,0,29)");
+    cases.push(
+      "Sqrt(4,-1,4)",
+      "Rescale(12,3,5,0,2)",
+      "Bits(0,0)",
+      "Bits(54,0)",
+      "Max2(53)",
+      "MaxIndex(53)",
+      "AtMost(53,1)",
+    );
     for (const main of cases) {
       const template = main.split("(")[0] as string;
       const source = `pragma circom 2.1.6;\ninclude "${template}.circom";\ncomponent main = ${main};\n`;
@@ -218,6 +405,13 @@ describe("gadgets", function () {
       "Bits(53,0)",
       "Max2(52)",
       "AtMost(52,1)",
+      "RescaleEven(53,9,8,-3,1)",
+      "AtLeast(1)",
+      "AtLeast(52)",
+      "OneHot(2)",
+      "Steps(3,2,[0,1,9,17])",
+      "Div(53,-4503599627370496,52)",
+      "Sqrt(26,0,28)",
     ]) {
       const template = main.split("(")[0] as string;
       const source = `pragma circom 2.1.6;\ninclude "${template}.circom";\ncomponent main = ${main};\n`;

@@ -55,7 +55,7 @@ describe("the plan of a circuit", () => {
         const capped = choice.atMost === undefined ? y : outputOf(choice.atMost, y);
         if (capped !== expected) expect.fail(`${name} at ${x}: ${capped}, not ${expected}`);
       }
-      const form = "constant" in choice ? "constant" : "atLeast" in choice ? "compared" : `${choice.rescale.template} ${choice.rescale.params[4]}${choice.atMost === undefined ? "" : " capped"}`; // prettier-ignore
+      const form = "constant" in choice ? "constant" : "atLeast" in choice ? "compared" : `${choice.rescale.template} ${String(choice.rescale.params[4])}${choice.atMost === undefined ? "" : " capped"}`; // prettier-ignore
       forms.set(form, (forms.get(form) ?? 0) + 1);
       if (!("rescale" in choice)) continue;
       const [B, , k, , signed] = choice.rescale.params as [number, number, number, number, number];

@@ -55,7 +55,89 @@ function difference(template: string, n: number, outputs: (x: number, y: number)
   };
 }
 
+function rescaleEven(B: number, s: number, k: number, lo: number, signed: number): Attack {
+  const off = 2 ** (s - 1) - Math.abs(lo % 2) - lo * 2 ** s + (signed === 1 ? 2 ** (B - 1) : 0);
+  return {
+    spec: { template: "RescaleEven", params: [B, s, k, lo, signed] },
+    inputs: [[...span(-off - 9, 2 ** B - off + 8), ...ALIEN]],
+    honest: ([x = 0]) => {
+      if (!Number.isInteger(x) || x + off < 0 || x + off >= 2 ** B) return undefined;
+      const below = Math.floor(x / 2 ** s);
+      const rest = x / 2 ** s - below;
+      const rounded = rest === 0.5 ? below + Math.abs(below % 2) : Math.round(x / 2 ** s);
+      return [Math.min(lo + 2 ** k - 1, Math.max(lo, rounded))];
+    },
+  };
+}
+
+function steps(B: number, T: readonly number[]): Attack {
+  const [from, to] = [T[0] ?? 0, T.at(-1) ?? 0];
+  return {
+    spec: { template: "Steps", params: [B, T.length - 2, T] },
+    inputs: [[...span(from - 2 ** B - 3, to + 2 ** B + 2), ...ALIEN]],
+    honest: ([x = 0]) => {
+      if (!Number.isInteger(x) || x < from || x >= to) return undefined;
+      return T.slice(1, -1).map((t) => (x >= t ? 1 : 0));
+    },
+  };
+}
+
 const ATTACKS: readonly Attack[] = [
+  rescaleEven(7, 2, 2, 0, 1), // h = 2: sign, zero test
+  rescaleEven(7, 1, 2, -3, 1), // h = 3, an odd end
+  rescaleEven(6, 2, 2, -1, 1), // h = 1 with a sign
+  rescaleEven(6, 2, 3, -2, 1), // h = 0 with a sign
+  rescaleEven(6, 2, 4, 3, 0), // h = 0
+  rescaleEven(6, 3, 2, -4, 0), // h = 1, one select
+  rescaleEven(7, 2, 3, -5, 0), // h = 2, zero test
+  {
+    spec: { template: "Mul", params: [] },
+    inputs: [
+      [3, 0, -1],
+      [5, 0],
+    ],
+    honest: ([x = 0, y = 0]) => [x * y],
+  },
+  {
+    spec: { template: "Select", params: [] },
+    inputs: [[0, 1], [5, -7], [9]],
+    honest: ([c = 0, a = 0, b = 0]) => [c === 1 ? a : b],
+  },
+  {
+    spec: { template: "IsZero", params: [] },
+    inputs: [[0, ...span(-3, 3), ...ALIEN]],
+    honest: ([x]) => [x === 0 ? 1 : 0],
+  },
+  {
+    spec: { template: "AtLeast", params: [3] },
+    inputs: [[...span(-12, 12), ...ALIEN]],
+    honest: ([x = 0]) => (Number.isInteger(x) && x >= -8 && x < 8 ? [x >= 0 ? 1 : 0] : undefined),
+  },
+  steps(2, [-6, -3, 0, 3, 6]),
+  steps(2, [-1, 2, 4, 7]),
+  {
+    spec: { template: "OneHot", params: [4] },
+    inputs: [[...span(-3, 12), ...ALIEN]],
+    honest: ([x = -1]) => (x >= 0 && x < 4 ? span(0, 3).map((k) => (k === x ? 1 : 0)) : undefined),
+  },
+  {
+    spec: { template: "Div", params: [3, -4, 2] },
+    inputs: [
+      [...span(-24, 22), ...ALIEN],
+      [-1, 0, 1, 2, 3, 4, 5, 7],
+    ],
+    honest: ([a = 0, b = 0]) => {
+      if (!Number.isInteger(a) || b < 1) return undefined;
+      const q = Math.floor(a / b);
+      const fits = q >= -4 && q < 4 && a - q * b < 4 && b - 1 - (a - q * b) < 4;
+      return fits ? [q] : undefined;
+    },
+  },
+  {
+    spec: { template: "Sqrt", params: [2, 1, 4] },
+    inputs: [[...span(-5, 40), ...ALIEN]],
+    honest: ([x = 0]) => (Number.isInteger(x) && x >= 1 && x < 25 ? [Math.floor(Math.sqrt(x))] : undefined),
+  },
   rescale(7, 2, 2, 0, 1), // h = 2: sign, zero test
   rescale(7, 1, 2, -2, 1), // h = 3
   rescale(6, 2, 2, 0, 1), // h = 1 with a sign
@@ -89,14 +171,14 @@ function product<T>(lists: readonly (readonly T[])[]): T[][] {
   return lists.reduce<T[][]>((all, list) => all.flatMap((head) => list.map((item) => [...head, item])), [[]]);
 }
 
-/** Outputs that satisfy the rows for these inputs, each once; "free" where an output may be anything. */
-function reachable(g: Gadget, rows: readonly Row[], inputs: readonly Value[], enough = Infinity): Set<string> {
+/** Outputs that satisfy the rows for these inputs, each once; "free" where an output may be anything. `all`: not just two. */
+function reachable(g: Gadget, rows: readonly Row[], inputs: readonly Value[], all: boolean): Set<string> {
   const outs = g.hint.outputs.length;
   const known = new Map(inputs.map((value, i) => [1 + outs + i, value]));
   const found = new Set<string>();
-  for (const { values } of solutions(rows, 1 + g.ins + g.fresh, known)) {
+  for (const { values } of solutions(rows, 1 + g.ins + g.fresh, known, !all)) {
     found.add(values.slice(1, 1 + outs).map((value) => value ?? "free").join()); // prettier-ignore
-    if (found.size > enough) break;
+    if (!all && found.size > 2) break;
   }
   return found;
 }
@@ -117,7 +199,7 @@ describe("soundness of the gadgets", function () {
       const g = library.get(spec);
       for (const given of product(inputs)) {
         const expected = honest(given.map(small))?.map((value) => reduce(BigInt(value))).join(); // prettier-ignore
-        const found = [...reachable(g, g.rows, given)];
+        const found = [...reachable(g, g.rows, given, true)];
         expect(found, `${specName(spec)} of ${given.join()}`).to.deep.equal(expected === undefined ? [] : [expected]);
       }
     });
@@ -128,7 +210,7 @@ describe("soundness of the gadgets", function () {
         const rows = g.rows.filter((_, row) => row !== left);
         const lie = product(inputs).some((given) => {
           const expected = honest(given.map(small))?.map((value) => reduce(BigInt(value))).join(); // prettier-ignore
-          const found = reachable(g, rows, given, 2);
+          const found = reachable(g, rows, given, false);
           return [...found].some((outputs) => outputs !== expected);
         });
         expect(lie, `row ${left} left out`).to.equal(true);

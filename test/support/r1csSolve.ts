@@ -18,19 +18,25 @@ interface Form {
 
 type Step = "done" | "contradiction" | "stuck" | "moved";
 
-/** Every solution of `rows` for the `known` wires (wire 0 is one), of `wires` wires. */
+/** Every solution of `rows` for the `known` wires (wire 0 is one), of `wires` wires. `mayGuess`: else it throws where it would. */
 export function* solutions(
   rows: readonly Row[],
   wires: number,
   known: ReadonlyMap<number, Value>,
+  mayGuess = true,
 ): Generator<Solution> {
   const start = new Array<bigint | undefined>(wires);
   start[0] = 1n;
   for (const [wire, value] of known) start[wire] = reduce(BigInt(value));
-  yield* search(rows, start, false);
+  yield* search(rows, start, false, mayGuess);
 }
 
-function* search(rows: readonly Row[], values: (bigint | undefined)[], guessed: boolean): Generator<Solution> {
+function* search(
+  rows: readonly Row[],
+  values: (bigint | undefined)[],
+  guessed: boolean,
+  mayGuess: boolean,
+): Generator<Solution> {
   let open = rows;
   for (;;) {
     let moved = false;
@@ -51,13 +57,16 @@ function* search(rows: readonly Row[], values: (bigint | undefined)[], guessed: 
   for (const row of open) {
     const roots = rootsOf(row, values);
     if (roots === undefined) continue;
-    for (const root of new Set(roots.values)) yield* search(open, assigned(values, roots.wire, root), guessed);
+    for (const root of new Set(roots.values))
+      yield* search(open, assigned(values, roots.wire, root), guessed, mayGuess);
     return;
   }
-  // no row has a single unknown: try a few values for one
-  const wire = [...form((open[0] as Row)[1], values).unknowns.keys(), ...form((open[0] as Row)[0], values).unknowns.keys()][0]; // prettier-ignore
-  if (wire === undefined) throw new Error("an undecided row without unknowns in its product");
-  for (const guess of [0n, 1n, 2n, R - 1n]) yield* search(open, assigned(values, wire, guess), true);
+  if (!mayGuess) throw new Error("no row has a single unknown: the search would have to guess");
+  // try a few values for one
+  const [product, ...others] = open[0] as Row;
+  const wire = [...others, product].flatMap((lc) => [...form(lc, values).unknowns.keys()])[0];
+  if (wire === undefined) throw new Error("an undecided row without unknowns");
+  for (const guess of [0n, 1n, 2n, R - 1n]) yield* search(open, assigned(values, wire, guess), true, mayGuess);
 }
 
 function assigned(values: readonly (bigint | undefined)[], wire: number, value: bigint): (bigint | undefined)[] {
