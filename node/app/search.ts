@@ -89,15 +89,16 @@ export async function searchWidths(search: Search, call: LongCall = {}): Promise
   const attempt = async (widths: Widths): Promise<Tried | undefined> => {
     throwIfAborted(call.signal);
     if (trials >= MAX_TRIALS) return undefined;
-    call.onProgress?.({ what: "widths tried", done: ++trials, total: MAX_TRIALS });
+    trials++;
+    call.onProgress?.({ what: "widths tried", done: trials, total: MAX_TRIALS });
     await setImmediate();
     return tryWidths(search, judge, widths);
   };
   const first = (await attempt(DEFAULT_WIDTHS)) as Tried;
   const kinds = KINDS.filter((kind) => first.choices.some((choice) => choice.kind === kind));
   let best = first;
-  for (let more = 1; best.loss > judge.most; more++) {
-    const widths = changed(DEFAULT_WIDTHS, kinds, more);
+  while (best.loss > judge.most) {
+    const widths = changed(best.widths, kinds, 1);
     if (widths === undefined) throw unreachable(judge, best);
     best = (await attempt(widths)) as Tried;
   }
