@@ -97,22 +97,22 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     }
     return { ...out, worst };
   },
-  sum: ({ factors }, xs) => {
+  sum: ({ xs: refs, factors }, xs) => {
     const size = (xs[0] as Bounds).lo.length;
-    const out = { lo: new Float64Array(size), hi: new Float64Array(size) };
-    let worst = 0;
-    for (let i = 0; i < size; i++) {
-      let absolute = 0;
-      xs.forEach((x, k) => {
-        const f = factors[k] as number;
-        const [p, q] = [f * (x.lo[i] as number), f * (x.hi[i] as number)];
-        out.lo[i]! += Math.min(p, q);
-        out.hi[i]! += Math.max(p, q);
-        absolute += Math.max(Math.abs(p), Math.abs(q));
-      });
-      worst = Math.max(worst, absolute);
-    }
-    return { ...out, worst };
+    const [lo, hi, absolute] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+    xs.forEach((x, k) => {
+      const wide = Math.abs(factors[k] as number);
+      // A tensor that is read twice counts once, by what its factors add up to: x - x is 0.
+      const again = refs.indexOf(refs[k] as number) < k;
+      const f = again ? 0 : refs.reduce((sum, ref, j) => sum + (ref === refs[k] ? (factors[j] as number) : 0), 0);
+      for (let i = 0; i < size; i++) {
+        const [least, most] = [x.lo[i] as number, x.hi[i] as number];
+        lo[i]! += f * (f > 0 ? least : most);
+        hi[i]! += f * (f > 0 ? most : least);
+        absolute[i]! += wide * Math.max(Math.abs(least), Math.abs(most));
+      }
+    });
+    return { lo, hi, worst: largest(absolute) };
   },
   rescale: (node, xs, shapes) => {
     const wide = reach(xs[0] as Bounds);
@@ -249,12 +249,18 @@ function matmul({ shape }: NodeOf<"matmul">, xs: readonly Bounds[], shapes: read
     for (let k = 0; k < inner; k++) {
       const [p, q] = [a.lo[row * inner + k] as number, a.hi[row * inner + k] as number];
       for (let n = 0; n < columns; n++) {
-        const [r, s] = [b.lo[from + k * columns + n] as number, b.hi[from + k * columns + n] as number];
-        const [pr, ps, qr, qs] = [p * r, p * s, q * r, q * s];
-        const [least, most] = [Math.min(pr, ps, qr, qs), Math.max(pr, ps, qr, qs)];
+        const r = b.lo[from + k * columns + n] as number;
+        const s = b.hi[from + k * columns + n] as number;
+        // Of p * r, p * s, q * r and q * s the least and the most, by comparisons alone: this is the innermost loop.
+        const low = p < 0 ? p * s : p * r;
+        const lower = q < 0 ? q * s : q * r;
+        const high = p < 0 ? p * r : p * s;
+        const higher = q < 0 ? q * r : q * s;
+        const least = low < lower ? low : lower;
+        const most = high > higher ? high : higher;
         lo[row * columns + n]! += least;
         hi[row * columns + n]! += most;
-        absolute[row * columns + n]! += Math.max(-least, most);
+        absolute[row * columns + n]! += -least > most ? -least : most;
       }
     }
   }

@@ -15,7 +15,7 @@ import { mulberry32 } from "../../../node/model/random.ts";
 import { rangesOf } from "../../../node/model/range.ts";
 import { openRunner } from "../../../node/model/run.ts";
 import type { RunnerOptions } from "../../../node/model/run.ts";
-import { integer, randomGraph, randomInput } from "./random-graph.ts";
+import { integer, pick, randomGraph, randomInput } from "./random-graph.ts";
 import type { GraphOptions } from "./random-graph.ts";
 
 const SEED = 42;
@@ -286,6 +286,35 @@ describe("the quantized ONNX file", () => {
       expect(evaluate(wide, input).at(-1)).to.deep.equal(r < 0 ? n.map((v) => v - 1) : n);
       await expectAgreement(wide, [input]);
     }
+  });
+
+  it("indexes, compares and chooses by tensors that are in float64", async () => {
+    const shape = [2, 64];
+    const at = 2 ** 30;
+    const table = Float64Array.from({ length: 2 * 9 }, (_, i) => i * i - 40);
+    const graph: Graph = {
+      nodes: [
+        inputOf("a", shape, { bits: 32, signed: false }),
+        inputOf("b", shape, { bits: 32, signed: false }),
+        clamp(0, shape, [at, at + 5]),
+        { op: "div", name: "quotient", a: 1, b: 2, shape }, // 0 to 3, in float64
+        { op: "onehot", name: "onehot", x: 3, shape: [...shape, 4] },
+        { op: "iszero", name: "none", x: 3, shape },
+        { op: "lookup", name: "table", x: 2, axis: 0, first: at - 2, length: 9, table, shape },
+        { op: "step", name: "steps", x: 1, index: Int32Array.of(0, 1, 2), threshold: Float64Array.of(at + 1, at, 2 ** 31 + 1), shape: [3] }, // prettier-ignore
+        { op: "select", name: "either", c: 5, a: 1, b: 2, shape },
+        { op: "take", name: "turned", x: 8, index: Int32Array.of(127, 0, 64), shape: [3, 1] },
+      ],
+      outputs: [{ ref: 9, border: borderOf("y", [3, 1]) }],
+    };
+    expect(typesOf(graph)).to.deep.equal([
+      ...new Array<string>(4).fill("float64"), "float32", "float32", "float32", "float32", "float64", "float64",
+    ]); // prettier-ignore
+    const edges = [0, 1, at - 1, at, at + 1, at + 5, 2 * at, 2 * at + 1, 3 * at, 3 * at + 14, 3 * at + 15, 2 ** 32 - 1];
+    const random = mulberry32(SEED);
+    const some = (): Float64Array => Float64Array.from({ length: 128 }, () => pick(random, edges));
+    const inputs = Array.from({ length: 30 }, () => joinFlat([some(), some()]));
+    for (const optimization of ["disabled", "all"] as const) await expectAgreement(graph, inputs, { optimization });
   });
 
   it("gives a tensor that is two outputs, and an input that is one, a name for each", async () => {

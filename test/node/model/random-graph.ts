@@ -251,8 +251,10 @@ const MAKE: Readonly<Record<(typeof OPS)[number], Make>> = {
   lookup: (site, x) => {
     const { random, nodes, weight } = site;
     const { shape } = nodes[x]!;
-    const [lo, hi] = [integer(random, -20, 5), integer(random, 5, 20)];
-    const narrow = clamped(site, x, lo, hi, shiftTo(site, x, 20));
+    // Now and then beyond what float32 holds.
+    const base = random() < 0.2 ? 2 ** 26 : 0;
+    const [lo, hi] = [base + integer(random, -20, 5), base + integer(random, 5, 20)];
+    const narrow = clamped(site, x, lo, hi, base > 0 ? 0 : shiftTo(site, x, 20));
     const axis = integer(random, 0, Math.max(0, shape.length - 1));
     const tables = random() < 0.5 ? 1 : (shape[axis] ?? 1);
     const [first, length] = [lo - integer(random, 0, 2), hi - lo + integer(random, 3, 5)];
@@ -267,7 +269,7 @@ const MAKE: Readonly<Record<(typeof OPS)[number], Make>> = {
   },
   iszero: (site, x) => {
     // Seldom 0 otherwise.
-    const narrow = clamped(site, x, -2, 2, shiftTo(site, x, 2));
+    const narrow = site.random() < 0.7 ? clamped(site, x, -2, 2, shiftTo(site, x, 2)) : x;
     return { op: "iszero", x: narrow, shape: site.nodes[x]!.shape };
   },
   onehot: (site, x) => {
