@@ -20,11 +20,18 @@ export const MACHINE = "a 2-core machine";
 
 /** A constant part, and one per point of the domain (and per term of the rows, which making a key reads). */
 const KEY = { seconds: 0.25, perPoint: 7.4e-6, perTerm: 2e-7 };
-const PROOF = { seconds: 0.25, perPoint: 3.5e-6, bytes: 165e6, bytesPerPoint: 1430 };
+const PROOF = { seconds: 0.25, perPoint: 3.5e-6 };
+/** Memory of a proof grows more slowly where the key no longer fits beside the rest. */
+const PROOF_BYTES = (domain: number): number => Math.min(165e6 + 1430 * domain, 1360e6 + 180 * domain);
 
 /** What .zkey files hold whatever the circuit: container, two headers, counts, an empty transcript. */
 const FIXED_BYTES = 12 + 10 * 12 + 4 + 660 + 4 + 68;
 const [G1_BYTES, G2_BYTES] = [64, 128];
+
+/** Seconds of a proof in a fresh process, over a domain of `domain` points. */
+export function proofSecondsOf(domain: number): number {
+  return PROOF.seconds + domain * PROOF.perPoint;
+}
 
 /** @param r1cs path of the circuit */
 export function estimate(r1cs: string): Estimate {
@@ -41,7 +48,7 @@ export function estimate(r1cs: string): Estimate {
     domain,
     keyBytes: FIXED_BYTES + points + (a + b + publics + 1) * TERM_BYTES,
     keySeconds: KEY.seconds + domain * KEY.perPoint + (a + b + c) * KEY.perTerm,
-    proofSeconds: PROOF.seconds + domain * PROOF.perPoint,
-    proofBytes: PROOF.bytes + domain * PROOF.bytesPerPoint,
+    proofSeconds: proofSecondsOf(domain),
+    proofBytes: PROOF_BYTES(domain),
   };
 }

@@ -27,6 +27,15 @@ export const INT_TYPES: readonly IntType[] = [
 /** Reads "uint8", "int16@-4" (q * 2^-4) and the like. @throws NodeError "usage" */
 export function parseInputSpec(text: string): InputSpec {
   const match = /^(u?)int(8|16|32)(?:@(-?\d{1,3}))?$/.exec(text);
+  if (/^(b?float|double|half)/.test(text)) {
+    throw new NodeError(
+      "usage",
+      `"${text}" is no border type: reals are carried in fixed point, and nothing is proven to the accuracy of floats`,
+      {
+        mend: 'Declare a type and an exponent, such as "int32@-16", or none; --max-error bounds what is lost.',
+      },
+    );
+  }
   if (match === null) {
     throw new NodeError("usage", `"${text}" is no border type`, {
       mend: 'Write a type such as uint8 or int16, or with an exponent: "int32@-16" for integers that stand for q * 2^-16.',

@@ -8,10 +8,10 @@ import type { Dims } from "../../model/onnx/check.ts";
 import { compile } from "../compile.ts";
 import { type Estimate, MACHINE } from "../estimate.ts";
 import { type Bar, parseError, parseLoss } from "../search.ts";
-import { duration } from "../terminal.ts";
+import { duration, type Terminal } from "../terminal.ts";
 import { action, type Context, projectFolder, withExamples } from "./context.ts";
 import { elemTypesOf, estimateText, showPackage, tradeTable } from "./show.ts";
-import { dimsOption, parseRange, specsOption } from "./specs.ts";
+import { dimsOption, parsed, parseRange, specsOption } from "./specs.ts";
 
 export interface SourceOptions {
   readonly calibration: string;
@@ -67,12 +67,21 @@ export function preparing(context: Context, { calibration, input, inputRange, ou
   };
 }
 
+interface Agreement {
+  readonly terminal: Pick<Terminal, "note" | "ask">;
+  readonly estimate: Estimate;
+  /** A key will have to be made. */
+  readonly makes: boolean;
+  readonly yes: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /** Tells what key and proofs will take, and asks before a key that takes long. @throws NodeError "usage", "aborted" */
-async function agreeOn(context: Context, estimate: Estimate, { keys, yes }: Options, hasKey: boolean): Promise<void> {
-  context.terminal.note(`  estimated: ${estimateText(estimate)}`);
-  if (!keys || hasKey || yes || estimate.keySeconds <= MOST_SECONDS) return;
+export async function agreeOn({ terminal, estimate, makes, yes, signal }: Agreement): Promise<void> {
+  terminal.note(`  estimated: ${estimateText(estimate)}`);
+  if (!makes || yes || estimate.keySeconds <= MOST_SECONDS) return;
   const what = `making the key takes about ${duration(1000 * estimate.keySeconds)} on ${MACHINE}`;
-  const agreed = await context.terminal.ask(`${what}; go on?`, context.signal);
+  const agreed = await terminal.ask(`${what}; go on?`, signal);
   if (agreed === undefined) {
     throw new NodeError("usage", `${what}, and there is no terminal to ask on`, {
       mend: "Add --yes to begin it all the same, or --no-keys to stop before the key.",
@@ -102,12 +111,12 @@ export function compileCommand(): Command {
     .option(
       "--max-loss <share>",
       "search the cheapest widths that lose at most so much (0.5% of accuracy, or of the output's range), on the test data",
-      parseLoss,
+      parsed(parseLoss),
     )
     .option(
       "--max-error <error>",
       "the same by the largest error of any output: 0.1 in its unit, or 1% of its range",
-      parseError,
+      parsed(parseError),
     )
     .option("--no-keys", "stop before the proving key")
     .option("--yes", "begin what is estimated to take over a minute without being asked");
@@ -133,7 +142,10 @@ export function compileCommand(): Command {
           keyCache,
           ...barOf(options),
           ...(options.test !== undefined && { test: context.path(options.test) }),
-          onEstimate: (estimate, hasKey) => agreeOn(context, estimate, options, hasKey),
+          onEstimate: (estimate, hasKey) => {
+            const { terminal, signal } = context;
+            return agreeOn({ terminal, estimate, makes: options.keys && !hasKey, yes: options.yes === true, signal });
+          },
         },
         context.step,
       );

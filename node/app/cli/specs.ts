@@ -11,7 +11,7 @@ export function specsOption<S>(parse: (text: string) => S): (text: string, befor
     const name = text.slice(0, Math.max(0, at));
     if (at === 0) throw new InvalidArgumentError("There is no name before the =.");
     if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name || "all"} was declared before.`);
-    return { ...before, [name]: parsed(parse, text.slice(at + 1)) };
+    return { ...before, [name]: parsed(parse)(text.slice(at + 1)) };
   };
 }
 
@@ -35,11 +35,13 @@ export function dimsOption(text: string, before: Dims = {}): Dims {
 }
 
 /** Commander prints what is wrong with an option and ends with the exit code of "usage", given an error of its own. */
-function parsed<S>(parse: (text: string) => S, text: string): S {
-  try {
-    return parse(text);
-  } catch (thrown) {
-    if (!(thrown instanceof NodeError)) throw thrown;
-    throw new InvalidArgumentError([thrown.message, thrown.mend].filter(Boolean).join(". "));
-  }
+export function parsed<S>(parse: (text: string) => S): (text: string) => S {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (thrown) {
+      if (!(thrown instanceof NodeError)) throw thrown;
+      throw new InvalidArgumentError([thrown.message, thrown.mend].filter(Boolean).join(". "));
+    }
+  };
 }

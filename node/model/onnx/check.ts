@@ -139,6 +139,7 @@ function checkInput(info: ValueInfo, given: Dims, notices: string[]): CheckedInp
         : `Give its size: --dim ${named}=16; or export with static shapes.`,
     );
   }
+  if (elemType === "float64") notices.push(`${what} is float64: it is carried in fixed point, to the accuracy that its type and the widths give`); // prettier-ignore
   return { name: info.name, shape: shape as readonly number[], elemType: elemType as FloatInput["elemType"] };
 }
 

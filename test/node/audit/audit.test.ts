@@ -6,11 +6,14 @@ import type { ChainClient, ModelRecord } from "../../../node/chain/client.ts";
 import { challenge, keccak, keyHash, modelId } from "../../../node/chain/codec.ts";
 import { claimOf, claimWords, sponge } from "../../../node/circuit/claim.ts";
 import { type Address, Evidence, type Hex, type RequestId, type VerifyingKey } from "../../../node/core/domain.ts";
-import { byteLengthOf, decodeTensors, encodeTensors } from "../../../node/core/tensor.ts";
+import { NodeError } from "../../../node/core/errors.ts";
+import { type BorderTensor, byteLengthOf, decodeTensors, encodeTensors } from "../../../node/core/tensor.ts";
+import { requantizer } from "../../../node/app/cli/audit.ts";
 import { modelFacts } from "../../../node/app/cli/register.ts";
 import { openModel, type OpenModel } from "../../../node/app/model.ts";
 import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
-import { compiledExample } from "../../support/packages.ts";
+import type { Manifest } from "../../../node/proof/manifest.ts";
+import { compiledExample, compiledSeveral } from "../../support/packages.ts";
 import { prove, TRAPDOOR, verifyingKeyOf } from "../../support/trapdoor.ts";
 
 const PUBLISHER = "0x00000000000000000000000000000000000000A1" as Address;
@@ -88,5 +91,63 @@ describe("an audit with the model's package", function () {
     const report = await run({}, model.package.vkey as VerifyingKey);
     expect(found(report)).to.contain("the package has the key on chain");
     expect(report.checks.filter(({ question }) => question === "model").map(({ outcome }) => outcome)).not.to.contain("failed"); // prettier-ignore
+  });
+});
+
+describe("an audit of a model of several inputs that was calibrated at random", function () {
+  this.timeout(60_000);
+  let model: OpenModel;
+  before(async () => {
+    const { package: pack } = await compiledSeveral({ keys: true });
+    model = await openModel(pack.folder, { keys: true });
+  });
+  after(() => model.close());
+
+  it("derives everything again from the package alone: dimensions, ranges, seed, types and widths are in the manifest", async () => {
+    const key = model.package.vkey as VerifyingKey;
+    const client = chainOf(model, {}, key);
+    const options = { client, request: REQUEST, fromBlock: 0, folder: model.package.folder };
+    const report = await audit({ ...options, requantize: requantizer(undefined) });
+    const outcomes = Object.fromEntries(report.checks.map(({ name, outcome }) => [name, outcome]));
+    expect(outcomes).to.include({
+      "key and lengths": "ok",
+      "quantized ONNX derived again": "ok",
+      "quantization done again": "ok",
+      "circuit derived again": "ok",
+      "key derived again": "ok",
+      "model run again": "ok",
+    });
+  });
+
+  it("comes to another file, or to none, with any of them changed", async () => {
+    const again = (change: Partial<Manifest>): Promise<unknown> => {
+      const manifest = { ...model.package.manifest, ...change };
+      return requantizer(undefined)({ ...model.package, manifest }, {}).catch((error: unknown) => error);
+    };
+    const { manifest } = model.package;
+    const { calibration, choices, inputs, outputs } = manifest;
+    const digest = manifest.files.quantized?.sha256;
+    expect(await again({})).to.equal(digest);
+    const [x, image, on] = inputs as [BorderTensor, BorderTensor, BorderTensor];
+    const [y, label] = outputs as [BorderTensor, BorderTensor];
+    const changes: Readonly<Record<string, Partial<Manifest>>> = {
+      seed: { calibration: { ...calibration, from: "random:8" } },
+      range: { calibration: { ...calibration, ranges: { x: [-1, 1] } } },
+      dimension: { choices: { ...choices, dims: { n: 4 } } },
+      "no dimension": { choices: { ...choices, dims: {} } },
+      widths: { choices: { ...choices, widths: { ...choices.widths, weights: 8, tensors: {} } } },
+      "width of a tensor": { choices: { ...choices, widths: { ...choices.widths, tensors: { Gemm_y: 5 } } } },
+      "type of an input": { inputs: [x, { ...image, type: { bits: 16, signed: true } }, on] },
+      "exponent of an input": { inputs: [{ ...x, exponent: x.exponent + 1 }, image, on] },
+      "exponent of an output": { outputs: [{ ...y, exponent: y.exponent + 1 }, label] },
+      "name of an input": { inputs: [{ ...x, name: "z" }, image, on] },
+      "name of an output": { outputs: [{ ...y, name: "z" }, label] },
+    };
+    for (const [name, change] of Object.entries(changes)) {
+      const found = await again(change);
+      expect(found, name).not.to.equal(digest);
+      if (found instanceof Error) expect(found, name).to.be.instanceOf(NodeError);
+    }
+    expect(await again({ calibration: { ...calibration, from: "file" } }), "no data").to.equal(undefined);
   });
 });
