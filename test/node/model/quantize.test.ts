@@ -7,9 +7,10 @@ import type { IntType, Shape } from "../../../node/core/tensor.ts";
 import { toIntegers, toReals } from "../../../node/model/border.ts";
 import { quantizeModel } from "../../../node/model/compile.ts";
 import type { QuantizeOptions, QuantizedModel } from "../../../node/model/compile.ts";
-import { evaluate } from "../../../node/model/evaluate.ts";
+import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
 import { evaluateFloat } from "../../../node/model/evaluate-float.ts";
 import type { FloatGraph, FloatNode } from "../../../node/model/graph.ts";
+import { bordersOf } from "../../../node/model/ir.ts";
 import type { NodeOf, Op } from "../../../node/model/ir.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
 import { rangesOf } from "../../../node/model/range.ts";
@@ -29,7 +30,7 @@ type NewNode = FloatNode extends infer N ? (N extends FloatNode ? Omit<N, "name"
 function floatGraph(shape: Shape, ...nodes: readonly NewNode[]): FloatGraph {
   const input: FloatNode = { op: "input", name: "x", shape, elemType: "float32" };
   const named = nodes.map((node, k) => ({ ...node, name: `${k + 1}.${node.op}` }));
-  return { nodes: [input, ...named], input: 0, output: nodes.length, inputName: "x", outputName: "y", notices: [] };
+  return { nodes: [input, ...named], outputs: [{ ref: nodes.length, name: "y" }], notices: [] };
 }
 
 function samplesOf(shape: Shape, count: number, seed = SEED): Float64Array[] {
@@ -61,17 +62,18 @@ interface Outcome extends QuantizedModel {
 /** Quantizes, checks what must hold of every result, and measures. */
 function quantized(float: FloatGraph, options: QuantizeOptions = {}): Outcome {
   const { shape } = float.nodes[0]!;
-  const model = quantizeModel(float, samplesOf(shape, 60), { input: { type: I16, exponent: -12 }, ...options });
+  const model = quantizeModel(float, samplesOf(shape, 60), { inputs: { x: { type: I16, exponent: -12 } }, ...options });
   const { graph } = model;
-  const bounds = rangesOf(graph)[graph.output.ref]!;
-  const { lo, hi } = typeRange(graph.output.border.type);
+  const output = graph.outputs[0]!;
+  const bounds = rangesOf(graph)[output.ref]!;
+  const { lo, hi } = typeRange(output.border.type);
   expect(bounds.lo.every((v) => v >= lo) && bounds.hi.every((v) => v <= hi), "the output fits its type").to.equal(true);
   expect(graph.nodes.map(({ name }) => name)).to.have.lengthOf(new Set(graph.nodes.map(({ name }) => name)).size);
-  const input = graph.nodes[0] as NodeOf<"input">;
+  const { inputs, outputs } = bordersOf(graph);
   let [wrong, whole] = [0, 0];
   for (const sample of samplesOf(shape, 40, SEED + 1)) {
-    const expected = evaluateFloat(float, sample)[float.output]!;
-    const got = toReals(graph.output.border, evaluate(graph, toIntegers(input.border, sample))[graph.output.ref]!);
+    const expected = evaluateFloat(float, sample)[float.outputs[0]!.ref]!;
+    const got = toReals(outputs, outputsOf(graph, evaluate(graph, toIntegers(inputs, sample))));
     expect(got.length).to.equal(expected.length);
     expected.forEach((value, i) => {
       wrong += (value - got[i]!) ** 2;
@@ -213,7 +215,7 @@ describe("the quantizer", () => {
       const runner = await openRunner(outcome.onnx, outcome.graph);
       const { border } = outcome.graph.nodes[0] as NodeOf<"input">;
       for (const sample of samplesOf(border.shape, 5, SEED + 2)) {
-        const input = toIntegers(border, sample);
+        const input = toIntegers([border], sample);
         expect(await runner.run(input)).to.deep.equal(evaluate(outcome.graph, input).map((t) => t.map((v) => v + 0)));
       }
       await runner.close();
@@ -229,12 +231,17 @@ describe("the quantizer", () => {
         { op: "reshape", x: 2, shape: [1] },
       );
     const { graph, loss } = quantized(head(12));
-    expect(graph.output.border).to.deep.equal({ name: "y", shape: [1], type: { bits: 8, signed: false }, exponent: 0 });
+    expect(graph.outputs[0]!.border).to.deep.equal({
+      name: "y",
+      shape: [1],
+      type: { bits: 8, signed: false },
+      exponent: 0,
+    });
     expect(loss).to.be.below(0.2);
-    expect(quantized(head(256)).graph.output.border.type.bits).to.equal(8);
-    expect(quantized(head(257)).graph.output.border.type.bits).to.equal(16);
-    const declared = { output: { type: { bits: 8, signed: false } as const } };
-    expect(() => quantized(head(257), declared)).to.throw(NodeError, "does not fit");
+    expect(quantized(head(256)).graph.outputs[0]!.border.type.bits).to.equal(8);
+    expect(quantized(head(257)).graph.outputs[0]!.border.type.bits).to.equal(16);
+    const declared = { outputs: { y: { type: { bits: 8, signed: false } as const } } };
+    expect(() => quantized(head(257), declared)).to.throw(NodeError, "do not fit");
   });
 
   it("pays no rescale where a scalar factor, an average or a power of two can go into the scale", () => {
@@ -274,8 +281,8 @@ describe("the quantizer", () => {
     expect(new Set(narrowed.shift).size).to.be.above(2);
     let worst = 0;
     for (const sample of samples) {
-      const expected = evaluateFloat(float, sample)[float.output]!;
-      const got = toReals(graph.output.border, evaluate(graph, toIntegers(border, sample))[graph.output.ref]!);
+      const expected = evaluateFloat(float, sample)[float.outputs[0]!.ref]!;
+      const got = toReals(bordersOf(graph).outputs, outputsOf(graph, evaluate(graph, toIntegers([border], sample))));
       expected.forEach((value, i) => (worst = Math.max(worst, Math.abs(value - got[i]!))));
     }
     expect(worst).to.be.below(0.1);
@@ -293,20 +300,20 @@ describe("the quantizer", () => {
     };
     const float = floatGraph([1, 1], once, relu(1, [1, 1]), { ...once, x: 2 });
     const even = Array.from({ length: 1000 }, (_, i) => Float64Array.of(i / 1000));
-    const input = { type: I16, exponent: -8 };
+    const inputs = { x: { type: I16, exponent: -8 } };
     const clippedOf = (samples: Float64Array[]): number | undefined =>
-      quantizeModel(float, samples, { input, widths: { activations: 4 } }).layers.find(({ op }) => op === "rescale")!
+      quantizeModel(float, samples, { inputs, widths: { activations: 4 } }).layers.find(({ op }) => op === "rescale")!
         .clipped;
     expect(clippedOf(even)).to.equal(0);
-    expect(clippedOf([...even, Float64Array.of(3)])).to.be.within(1e-4, 0.01);
+    expect(clippedOf([...even, Float64Array.of(4)])).to.be.within(1e-4, 0.01);
   });
 
   it("says so when a declared output type may saturate, and lets none overflow", () => {
     const float = floatGraph([1, 8], dense(R, 0, 8, 5));
-    const { notices, graph } = quantized(float, { output: { type: { bits: 8, signed: true }, exponent: -6 } });
+    const { notices, graph } = quantized(float, { outputs: { y: { type: { bits: 8, signed: true }, exponent: -6 } } });
     expect(notices.join()).to.include("may saturate");
-    expect(graph.output.border).to.deep.include({ type: { bits: 8, signed: true }, exponent: -6 });
-    const unsigned = quantized(float, { output: { type: { bits: 16, signed: false }, exponent: -6 } });
+    expect(graph.outputs[0]!.border).to.deep.include({ type: { bits: 8, signed: true }, exponent: -6 });
+    const unsigned = quantized(float, { outputs: { y: { type: { bits: 16, signed: false }, exponent: -6 } } });
     expect(unsigned.notices.join(), "below 0").to.include("may saturate");
     expect(quantized(float).notices).to.deep.equal([]);
   });
