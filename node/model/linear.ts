@@ -2,13 +2,15 @@
 // circuit; what they choose is how many bits the accumulators get.
 import { sizeOf } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
-import { exponentOf, pow2 } from "./binary.ts";
-import { add, integersFor, level, multiply, reachOf, scaleAt, stepsOf } from "./build.ts";
+import { exponentOf, mantissaOf, pow2 } from "./binary.ts";
+import { add, integersFor, level, multiply, reachOf, rescale, scaleAt, stepsOf } from "./build.ts";
 import type { Value } from "./build.ts";
 import { isUnit } from "./exact.ts";
-import type { FloatConv, FloatDense, FloatRef } from "./graph.ts";
-import { alongAxis, bitsOf, narrow, valueOf } from "./lowering.ts";
+import type { FloatConv, FloatDense, FloatNode, FloatRef } from "./graph.ts";
+import { NARROW, alongAxis, bitsOf, narrow, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
+import { largest } from "./range.ts";
+import type { Bounds } from "./range.ts";
 import { quantizeChannels } from "./weights.ts";
 
 export function dense(job: Job, node: FloatDense, ref: FloatRef): Value {
@@ -214,12 +216,44 @@ function meet(job: Job, xs: readonly FloatRef[], factors: readonly number[]): Me
   const axes = new Set(values.filter((value) => value.scale.length > 1).map((value) => value.axis));
   if (axes.size > 1) values = values.map((value) => level(job.bench, value));
   let met = meeting(values, factors);
+  const wide = values.map((value) => reachOf(job.bench, value) >= NARROW);
+  if (!met.every(({ exact }) => exact) && values.every((value, i) => wide[i] || isDyadic(value))) {
+    // Wide accumulators are brought to a power of two not far below the coarsest term: no row dearer than narrowing them.
+    const exponent = exponentOf(Math.max(...values.map(({ scale }) => largest(scale)))) - FINER_BITS;
+    values = values.map((value, i) => (wide[i] ? noFiner(job, xs[i] as FloatRef, value, exponent) : value));
+    met = meeting(values, factors);
+  }
   if (!met.every(({ exact }) => exact)) {
     const distinct = xs.map((x) => narrow(job, x));
     values = axes.size > 1 ? distinct.map((value) => level(job.bench, value)) : distinct;
     met = meeting(values, factors);
   }
   return { values, met, axis: values.find((value) => value.scale.length > 1)?.axis ?? 0 };
+}
+
+/** Bits below the coarsest term of a sum that the others keep. */
+const FINER_BITS = 16;
+
+function isDyadic({ scale }: Value): boolean {
+  return scale.every((s) => mantissaOf(s) === 1);
+}
+
+/** The value at powers of two from 2^exponent on; none of it saturates. */
+function noFiner(job: Job, ref: FloatRef, value: Value, exponent: number): Value {
+  const unit = pow2(exponent);
+  const dyadic = isDyadic(value);
+  if (dyadic && value.scale.every((scale) => scale >= unit)) return value;
+  const { bench, float } = job;
+  const { lo, hi } = bench.bounds[value.ref] as Bounds;
+  const { name, shape } = float.nodes[ref] as FloatNode;
+  // A unit of room for the multiplier's own rounding, 2^-12 of the value.
+  const most = lo.reduce((top, low, i) => {
+    const scale = scaleAt(value, shape, i);
+    return Math.max(top, Math.max(-low, hi[i] as number) * (dyadic ? Math.min(1, scale / unit) : scale / unit));
+  }, 0);
+  const end = Math.ceil(most * (1 + 2 ** -11)) + 1;
+  const target = { bits: 0, signed: true, lo: -Infinity, hi: Infinity, common: !dyadic, exponent, window: [-end, end] } as const; // prettier-ignore
+  return rescale(bench, `${name}.meet`, value, observedOf(job, ref), target);
 }
 
 function broughtTo(job: Job, name: string, values: readonly Value[], met: Meeting["met"], axis: number): Value[] {

@@ -69,7 +69,7 @@ export interface Job {
 }
 
 /** Values below this meet weights as they are. */
-const NARROW = 2 ** 16;
+export const NARROW = 2 ** 16;
 
 export function valueOf(job: Job, ref: FloatRef): Value {
   return job.values[ref] as Value;
