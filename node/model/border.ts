@@ -78,10 +78,10 @@ export function inputBorders(
   const inputs = floatInputs(graph);
   needNames(declared, inputs.map(({ name }) => name), "input"); // prettier-ignore
   let at = 0;
-  return inputs.map((node) => {
+  return inputs.map((node, ref) => {
     const [from, to] = [at, (at += sizeOf(node.shape))];
     const own = (): Float64Array[] => samples.map((sample) => sample.subarray(from, to));
-    const spec = specFor(declared, node.name) ?? impliedBy(node) ?? derivedFrom(own());
+    const spec = specFor(declared, node.name) ?? impliedBy(node) ?? derivedFrom(own(), isCompared(graph, ref));
     return { name: node.name, shape: node.shape, ...spec };
   });
 }
@@ -102,7 +102,12 @@ function impliedBy({ elemType, exponent = 0 }: FloatInput): InputSpec | undefine
 /** A feature's observed range should span this many steps of a fixed-point type. */
 const FEATURE_STEPS = 2 ** 8;
 
-function derivedFrom(samples: readonly Float64Array[]): InputSpec {
+/** Trees compare features as they are: a feature rounded past a threshold is another one. */
+function isCompared(graph: FloatGraph, ref: number): boolean {
+  return graph.nodes.some((node) => node.op === "step" && node.x === ref);
+}
+
+function derivedFrom(samples: readonly Float64Array[], compared: boolean): InputSpec {
   const size = samples[0]?.length ?? 0;
   const lows = new Float64Array(size).fill(Infinity);
   const highs = new Float64Array(size).fill(-Infinity);
@@ -122,7 +127,7 @@ function derivedFrom(samples: readonly Float64Array[]): InputSpec {
   const spans = highs.map((high, i) => high - (lows[i] as number)).filter((span) => span > 0);
   const finest = spans.length > 0 ? smallest(spans) : reach;
   const short = exponentFor(reach, 2 ** 15 - 1);
-  if (finest >= FEATURE_STEPS * pow2(short)) return { type: { bits: 16, signed: true }, exponent: short };
+  if (!compared && finest >= FEATURE_STEPS * pow2(short)) return { type: { bits: 16, signed: true }, exponent: short };
   return { type: { bits: 32, signed: true }, exponent: exponentFor(reach, 2 ** 31 - 1) };
 }
 
