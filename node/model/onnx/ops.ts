@@ -59,6 +59,23 @@ const DYNAMIC = /^Dynamic/;
 const QUANTIZED = /^Q|NBits|Bnb4|Float8|Nhwc/;
 const FUSED = /^(Fused|Skip|Attention|MultiHead|Bias|EmbedLayer|QuickGelu|FastGelu|Gelu|MatMulIntegerToFloat|BiasGelu)/;
 const CONTROL = /^(If|Loop|Scan|SequenceMap)$/;
+/** Well-known ops that no rule stands for, and what to do instead. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/^(Scatter|TensorScatter)/, "Write into tensors outside of the model, or make it a sum of one-hot products."],
+  [
+    /^(NonMaxSuppression|RoiAlign|MaxRoiPool)$/,
+    "Let the model end in its scores and boxes; choose among them outside.",
+  ],
+  [/^(Unique|Compress|StringNormalizer|TfIdfVectorizer)$/, "The size of its result depends on the input; do this outside."], // prettier-ignore
+  [/^(SoftmaxCrossEntropyLoss|NegativeLogLikelihoodLoss)$/, "It is a loss: export the model for inference (model.eval())."], // prettier-ignore
+  [
+    /^(Random|Bernoulli|Multinomial)/,
+    "Random numbers are not provable; export the model for inference (model.eval()).",
+  ],
+  [/^(Sequence|Optional|SplitToSequence|ConcatFromSequence)/, "Only tensors are read; export with static shapes."],
+  [/^(String|RegexFull)/, "Texts are not read; give numbers."],
+];
+
 /** What to do about an op of the default domain that is not in the table. */
 export function hintFor(op: string): string {
   if (DYNAMIC.test(op)) return "Its scales depend on the input: quantize statically (onnxruntime's quantize_static).";
@@ -69,7 +86,7 @@ export function hintFor(op: string): string {
     return "onnxruntime's optimizer writes such ops; give the model as it was before optimization (or level basic).";
   }
   if (CONTROL.test(op)) return "Control flow is not provable; export the model with torch.jit.trace or static shapes.";
-  return "Replace it by ops of the list.";
+  return HINTS.find(([ops]) => ops.test(op))?.[1] ?? "Replace it by ops of the list.";
 }
 
 /** Hints by domain, for domains that people meet. */

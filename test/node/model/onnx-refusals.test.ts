@@ -108,21 +108,20 @@ describe("onnx refusals: the model as a whole", () => {
     expect((await refusal(bytesOf(plain), { maxNodes: 0 })).message).to.contain("it has 1 nodes, more than 0");
   });
 
-  it("fixes an open batch to 1 and says so, and refuses any other size of it", async () => {
+  it("fixes an open batch to 1 and says so; takes any given one but 0, and scalars", async () => {
     for (const batch of ["batch", undefined]) {
       const graph = await readModelBytes(bytesOf({ ...plain, input: { dims: [batch, 4] } }));
       expect(graph.nodes[0]?.shape).to.deep.equal([1, 4]);
       expect(graph.notices.join()).to.contain('the batch dimension of input "x" was open and is fixed to 1');
     }
     expect((await readModelBytes(bytesOf(plain))).notices).to.deep.equal([]);
-    for (const batch of [2, 0]) {
-      await refused({ ...plain, input: { dims: [batch, 4] } }, "unsupported", `a first dimension of ${batch}`, "batch of 1"); // prettier-ignore
-    }
-    await refused({ ...plain, input: { dims: [] } }, "unsupported", "is a scalar");
+    await accepted({ ...plain, input: { dims: [2, 4] } });
+    await accepted({ ...plain, input: { dims: [] } });
+    await refused({ ...plain, input: { dims: [0, 4] } }, "unsupported", "but so is 0 (");
   });
 
   it("refuses other open dimensions, empty, negative and huge ones", async () => {
-    await refused({ ...plain, input: { dims: [1, "length"] } }, "unsupported", 'of the dimensions of input "x", only the batch, dimension 0, may be open or 0, but so is 1 ("length")'); // prettier-ignore
+    await refused({ ...plain, input: { dims: [1, "length"] } }, "unsupported", 'of the dimensions of input "x", only the batch, dimension 0, may be open, but so is 1 ("length")'); // prettier-ignore
     await refused({ ...plain, input: { dims: [1, undefined, "w", 4] } }, "unsupported", 'but so is 1 (open), 2 ("w")');
     await refused({ ...plain, input: { dims: [1, 0] } }, "unsupported", 'but so is 1 ("0")');
     await refused({ ...plain, input: { dims: [1, -4] } }, "input", "a dimension of -4");
@@ -155,11 +154,13 @@ describe("onnx refusals: the model as a whole", () => {
     }
   });
 
-  it("refuses several inputs and outputs by name, and none at all", async () => {
-    await refused(inGraph({ input: [valueInfo("x", [1, 4]), valueInfo("z", [1, 4])] }), "unsupported", '2 inputs ("x", "z")'); // prettier-ignore
-    await refused(inGraph({ input: [] }), "unsupported", "0 inputs");
-    await refused(inGraph({ output: [valueInfo("y", undefined), valueInfo("x", undefined)] }), "unsupported", '2 outputs ("y", "x")'); // prettier-ignore
-    await refused(inGraph({ output: [] }), "unsupported", "0 outputs");
+  it("takes several inputs and outputs, refuses none at all and more than 64", async () => {
+    const many = (count: number): object[] => Array.from({ length: count }, (_, i) => valueInfo(i === 0 ? "x" : `x${i}`, [1, 4])); // prettier-ignore
+    await accepted(inGraph({ input: many(64) }));
+    await refused(inGraph({ input: many(65) }), "unsupported", "65 inputs, more than 64");
+    await refused(inGraph({ input: [] }), "unsupported", "it has no input");
+    await accepted(inGraph({ output: [valueInfo("y", undefined), valueInfo("x", undefined)] }));
+    await refused(inGraph({ output: [] }), "input", "it has no output");
     await refused(inGraph({ output: [{ name: "y", type: { value: { case: "sequenceType", value: {} } } }] }), "unsupported", 'output "y" is not a tensor'); // prettier-ignore
     await refused(inGraph({ output: [valueInfo("z", undefined)] }), "input", 'nothing makes its output "z"');
   });
@@ -172,7 +173,7 @@ describe("onnx refusals: the model as a whole", () => {
     };
     const graph = await readModelBytes(bytesOf(spec));
     expect(graph.nodes.map(({ op }) => op)).to.deep.equal(["input", "dense"]);
-    expect(graph.notices).to.deep.equal(["1 node(s) that the output does not need are left out"]);
+    expect(graph.notices).to.deep.equal(["1 node(s) that the outputs do not need are left out"]);
   });
 
   it("refuses names given twice, empty or missing, and circles", async () => {
@@ -188,13 +189,13 @@ describe("onnx refusals: the model as a whole", () => {
   });
 
   it("refuses an output that does not depend on the input", async () => {
-    await refused({ nodes: [node("Constant", [], ["y"], { value: { tensor: weights("", [1, 2]) } })] }, "unsupported", "does not depend on its input"); // prettier-ignore
-    await refused({ nodes: [node("Shape", ["x"], ["y"])] }, "unsupported", "does not depend on its input");
+    await refused({ nodes: [node("Constant", [], ["y"], { value: { tensor: weights("", [1, 2]) } })] }, "unsupported", "does not depend on the model's inputs"); // prettier-ignore
+    await refused({ nodes: [node("Shape", ["x"], ["y"])] }, "unsupported", "does not depend on the model's inputs");
   });
 
   it("says that the declared output shape is another one", async () => {
     const graph = await readModelBytes(bytesOf(inGraph({ output: [valueInfo("y", [1, 5])] })));
-    expect(graph.notices).to.deep.equal(["the output is declared as [1, 5] but is [1, 4]"]);
+    expect(graph.notices).to.deep.equal(['the output "y" is declared as [1, 5] but is [1, 4]']);
     const fine = await readModelBytes(bytesOf(inGraph({ output: [valueInfo("y", ["n", 4])] })));
     expect(fine.notices).to.deep.equal([]);
   });
@@ -204,7 +205,7 @@ describe("onnx refusals: nodes", () => {
   it("lists all problems at once, each with node, op, reason and mend", async () => {
     const spec: ModelSpec = {
       nodes: [
-        node("Sigmoid", ["x"], ["a"]),
+        node("Unique", ["x"], ["a"]),
         node("FusedConv", ["a"], ["b"], {}, { domain: "com.microsoft" }),
         node("Relu", ["b"], ["c"], { mystery: 1 }),
         node("LeakyRelu", ["c"], ["d"], { alpha: 1, beta: { float: 2 } }),
@@ -216,21 +217,21 @@ describe("onnx refusals: nodes", () => {
     expect(error.code).to.equal("unsupported");
     expect(error.message.split("\n")).to.deep.equal([
       "the model needs what the compiler does not do; 7 problem(s):",
-      '- node "Sigmoid_a" (op "Sigmoid"): this op is not read. Functions by look-up table come later; use Relu, LeakyRelu or Clip.',
-      `- node "FusedConv_b" (op "FusedConv", domain "com.microsoft"): the domain "com.microsoft" is not read. onnxruntime's optimizer writes such ops; give the model as it was before optimization (or level basic).`,
+      '- node "Unique_a" (op "Unique"): this op is not read. The size of its result depends on the input; do this outside.',
+      `- node "FusedConv_b" (op "FusedConv", domain "com.microsoft"): this op is not read. onnxruntime's optimizer writes such ops; give the model as it was before optimization (or level basic).`,
       '- node "Relu_c" (op "Relu"): attribute "mystery" is not one that the compiler knows for "Relu".',
       '- node "LeakyRelu_d" (op "LeakyRelu"): attribute "alpha" is int where float belongs.',
       '- node "LeakyRelu_d" (op "LeakyRelu"): attribute "beta" is not one that the compiler knows for "LeakyRelu".',
-      '- node "QLinearConv_e" (op "QLinearConv"): this op is not read. Models that are quantized already come later; give the float model.',
-      '- node "Trees_y" (op "Trees", domain "ai.onnx.ml"): the domain "ai.onnx.ml" is not read. Trees and other classic learners are not read; give a neural network.',
+      '- node "QLinearConv_e" (op "QLinearConv"): it has 1 inputs, not 8 to 9.',
+      '- node "Trees_y" (op "Trees", domain "ai.onnx.ml"): this op is not read. Replace it by ops of the list.',
     ]);
     expect(error.mend).to.contain("glassbox inspect --ops");
   });
 
   it("lists faults of the model and of its nodes together", async () => {
     const spec: ModelSpec = {
-      nodes: [node("Tanh", ["x"], ["t"]), node("Relu", ["t"], ["y"], { mystery: 1 })],
-      input: { dims: [3, 4] },
+      nodes: [node("Unique", ["x"], ["t"]), node("Relu", ["t"], ["y"], { mystery: 1 })],
+      input: { dims: [3, "n"] },
       change: (model) => ({ ...model, trainingInfo: [{}] }) as ModelInit,
     };
     await refused(
@@ -238,29 +239,33 @@ describe("onnx refusals: nodes", () => {
       "unsupported",
       "4 problem(s)",
       "training information",
-      "dimension of 3",
-      'op "Tanh"',
+      "dimensions of input",
+      'op "Unique"',
       "mystery",
     );
   });
 
-  it("names control flow, quantized ops and names from object prototypes", async () => {
+  it("names control flow, ops that no circuit stands for and names from object prototypes", async () => {
     const body = { name: "g", node: [relu] };
     const attributes = [
       { name: "then_branch", type: 5, g: body },
       { name: "else_branch", type: 5, g: body },
     ];
     await refused({ nodes: [node("If", ["x"], ["y"], {}, { attribute: attributes })] }, "unsupported", 'op "If"', "Control flow"); // prettier-ignore
-    for (const op of [
-      "QuantizeLinear",
-      "DequantizeLinear",
-      "QLinearMatMul",
-      "MatMulInteger",
-      "ConvInteger",
-      "DynamicQuantizeLinear",
-    ]) {
-      // prettier-ignore
-      await refused(one(op, [1, 4]), "unsupported", `op "${op}"`, "quantized already come later");
+    for (const [op, hint] of [
+      ["DynamicQuantizeLinear", "quantize statically"],
+      ["ScatterElements", "one-hot products"],
+      ["ScatterND", "one-hot products"],
+      ["NonMaxSuppression", "scores and boxes"],
+      ["RoiAlign", "scores and boxes"],
+      ["Unique", "depends on the input"],
+      ["Compress", "depends on the input"],
+      ["SoftmaxCrossEntropyLoss", "model.eval()"],
+      ["RandomNormalLike", "not provable"],
+      ["SequenceConstruct", "Only tensors"],
+      ["StringConcat", "give numbers"],
+    ] as const) {
+      await refused(one(op, [1, 4]), "unsupported", `op "${op}"`, hint);
     }
     for (const op of ["constructor", "__proto__", "toString"]) await refused(one(op, [1, 4]), "unsupported", "this op is not read"); // prettier-ignore
     await refused(one("Relu", [1, 4], { constructor: 1 }), "unsupported", 'attribute "constructor"');
@@ -268,7 +273,7 @@ describe("onnx refusals: nodes", () => {
 
   it("keeps what the file says out of the terminal", async () => {
     const name = `\u001b[31m${"long".repeat(1000)}`;
-    const error = await refusal(bytesOf({ nodes: [node("Tanh", ["x"], ["y"], {}, { name })] }));
+    const error = await refusal(bytesOf({ nodes: [node("Unique", ["x"], ["y"], {}, { name })] }));
     expect(error.message).to.contain('node "\\u{1b}[31mlong');
     expect(error.message).to.not.contain("\u001b");
     expect(error.message.length).to.be.below(400);
@@ -310,14 +315,8 @@ describe("onnx refusals: nodes", () => {
   const w = weights("w", [3, 2, 3, 3]);
   const pair = (op: string, dims = [1, 4]): ModelSpec => ({ nodes: [...two, node(op, ["x", "r"], ["y"])], input: { dims } }); // prettier-ignore
 
-  wants("a product of two tensors", pair("Mul"), "unsupported", "multiplies two values that both depend");
-  wants("a quotient of two tensors", pair("Div"), "unsupported", "divides two values");
-  wants("MatMul of two tensors", pair("MatMul", [1, 2, 2]), "unsupported", "both depend on the model's input");
-  wants("Gemm of two tensors", pair("Gemm", [1, 1]), "unsupported", "both depend on the model's input");
-  wants("a constant divided by a tensor", { nodes: [node("Div", ["c", "x"], ["y"])], initializers: [weights("c", [4])] }, "unsupported", "divides by values that depend"); // prettier-ignore
   wants("division by zero", one("Div", [1, 4], {}, [tensor("c", [4], [1, 2, 0, 4])]), "unsupported", "holds 0");
   wants("shapes that do not broadcast", one("Add", [1, 4], {}, [weights("c", [3])]), "input", "[1, 4] and [3] do not broadcast"); // prettier-ignore
-  wants("a batch of matrices", one("MatMul", [1, 2, 4], {}, [weights("w", [2, 4, 3])]), "unsupported", "batch of matrices, [2, 4, 3]"); // prettier-ignore
   wants("inner sizes that differ", one("MatMul", [1, 4], {}, [weights("w", [5, 3])]), "input", "inner sizes differ");
   wants("Gemm with a C that does not broadcast", one("Gemm", [1, 4], {}, [weights("w", [4, 3]), weights("c", [5])]), "input", "[5] and [3] do not broadcast"); // prettier-ignore
   wants("Gemm with a C of more rows", one("Gemm", [1, 4], {}, [weights("w", [4, 3]), weights("c", [2, 3])]), "input", "C, [2, 3], does not broadcast to [1, 3]"); // prettier-ignore
@@ -344,8 +343,6 @@ describe("onnx refusals: nodes", () => {
   wants("a pool without a kernel", one("AveragePool", [1, 1, 2, 2]), "input", "no kernel_shape");
   wants("AveragePool with dilations before opset 19", one("AveragePool", [1, 1, 3, 3], { kernel_shape: [2, 2], dilations: [1, 1] }), "input", '"dilations" does not exist'); // prettier-ignore
   wants("SAME with a stride wider than a pool's window", one("MaxPool", [1, 1, 7, 8], { kernel_shape: [1, 1], strides: [3, 3], auto_pad: "SAME_UPPER" }), "unsupported", "negative padding"); // prettier-ignore
-  wants("a mean over other axes", one("ReduceMean", [1, 2, 4, 4], { axes: [1] }, [], { opset: 13 }), "unsupported", "averages over the axes [1]"); // prettier-ignore
-  wants("a mean over all axes", one("ReduceMean", [1, 2, 4, 4]), "unsupported", "averages over the axes []");
   wants("BatchNormalization in training", one("BatchNormalization", [1, 2, 4], { training_mode: 1 }, ["a", "b", "c", "d"].map((n) => weights(n, [2]))), "unsupported", "training_mode is 1"); // prettier-ignore
   wants("a negative variance", one("BatchNormalization", [1, 1, 4], {}, ["a", "b", "c", "d"].map((n) => tensor(n, [1], [-1]))), "unsupported", "variance is not positive"); // prettier-ignore
   wants("Dropout in training", { nodes: [node("Dropout", ["x", "", "t"], ["y"])], initializers: [tensor("t", [], [1], "bool")] }, "unsupported", "training_mode is true"); // prettier-ignore
@@ -362,23 +359,10 @@ describe("onnx refusals: nodes", () => {
   wants("an axis outside", one("Concat", [1, 4], { axis: 2 }), "input", "axis 2 is outside a tensor of 2");
   wants("a perm that is none", one("Transpose", [1, 4], { perm: [0, 0] }), "input", "no order of the axes");
   wants("Concat of tensors that do not join", { nodes: [node("Flatten", ["x"], ["f"]), node("Concat", ["x", "f"], ["y"], { axis: 1 })], input: { dims: [1, 2, 2] } }, "input", "do not join"); // prettier-ignore
-  wants("Concat of a tensor with a constant", one("Concat", [1, 4], { axis: 1 }, [weights("c", [1, 4])]), "unsupported", "joins a constant"); // prettier-ignore
-  wants("Pad that reflects", one("Pad", [1, 4], { mode: "reflect" }, [ints("p", [0, 1, 0, 1])]), "unsupported", 'mode is "reflect"'); // prettier-ignore
-  wants("Pad that crops", one("Pad", [1, 4], {}, [ints("p", [0, -1, 0, 1])]), "unsupported", "negative pads");
   wants("Pad by infinity that no pool takes", one("Pad", [1, 4], {}, [ints("p", [0, 1, 0, 1]), tensor("v", [], [-Infinity])]), "unsupported", "infinite value"); // prettier-ignore
-  wants("Cast that rounds", one("Cast", [1, 4], { to: 6 }), "unsupported", "casts float32 values that depend");
-  wants("Cast to bool", one("Cast", [1, 4], { to: 9 }), "unsupported", "to bool");
   wants("Cast to a string", one("Cast", [1, 4], { to: 8 }), "unsupported", "element type string");
   wants("Cast to a narrower integer", one("Cast", [1, 4], { to: 2 }, [], { input: { dims: [1, 4], type: "int8" } }), "unsupported", "casts int8 values"); // prettier-ignore
-  wants("arithmetic on integers of the input", one("Add", [1, 4], {}, [tensor("c", [], [1], "uint8")], { input: { dims: [1, 4], type: "uint8" } }), "unsupported", "computes on uint8 values"); // prettier-ignore
   wants("mixed types", one("Add", [1, 4], {}, [tensor("c", [], [1], "float64")]), "input", "mixes float32 and float64");
-  wants("Gather from a tensor of the graph", one("Gather", [1, 4], {}, [ints("i", [0])]), "unsupported", "its data (input 0) depends"); // prettier-ignore
-  wants("Slice of a tensor of the graph", one("Slice", [1, 4], {}, [ints("s", [0]), ints("e", [1])]), "unsupported", "its data (input 0) depends"); // prettier-ignore
-  wants("Softmax in the middle", { nodes: [node("Softmax", ["x"], ["s"]), node("Relu", ["s"], ["y"])] }, "unsupported", "follows the softmax"); // prettier-ignore
-  wants("a reshaped Softmax", { nodes: [node("Softmax", ["x"], ["s"]), node("Reshape", ["s", "z"], ["y"])], initializers: [ints("z", [1, 2, 2])] }, "unsupported", "follows the softmax"); // prettier-ignore
-  wants("arithmetic behind ArgMax", { nodes: [node("ArgMax", ["x"], ["a"], { axis: 1 }), node("Cast", ["a"], ["f"], { to: 1 }), node("Add", ["f", "f"], ["y"])] }, "unsupported", "follows the argmax"); // prettier-ignore
-  wants("ArgMax of the last among equals", one("ArgMax", [1, 4], { axis: 1, select_last_index: 1 }), "unsupported", "selects the last index"); // prettier-ignore
-  wants("ArgMax across a Softmax", { nodes: [node("Softmax", ["x"], ["s"], { axis: 1 }), node("ArgMax", ["s"], ["y"], { axis: 2 })], input: { dims: [1, 2, 3] } }, "unsupported", "follows the softmax over another axis"); // prettier-ignore
   wants("a sparse Constant", { nodes: [node("Constant", [], ["c"], {}, { attribute: [{ name: "sparse_value", type: 11 }] }), node("Add", ["x", "c"], ["y"])] }, "unsupported", 'attribute "sparse_value"'); // prettier-ignore
   wants("a Constant of two values", { nodes: [node("Constant", [], ["c"], { value_int: 1, value_float: { float: 1 } }), node("Add", ["x", "c"], ["y"])] }, "input", "none or several values"); // prettier-ignore
 });
@@ -397,7 +381,7 @@ describe("onnx refusals: constants", () => {
     ["more dimensions than any tensor has", { dims: new Array<bigint>(17).fill(1n) }, "unsupported", "17 dimensions"],
     ["an unknown type", { dataType: 99 }, "input", "element type number 99"],
     ["no type", { dataType: 0 }, "input", "element type undefined"],
-    ["strings", { dataType: 8, rawData: new Uint8Array(), stringData: [new Uint8Array(1)] }, "unsupported", "element type string"],
+    ["strings", { dataType: 8, rawData: new Uint8Array(), stringData: [1, 2, 3, 4].map(() => new Uint8Array(1)) }, "unsupported", "element type string"],
     ["4-bit integers", { dataType: 22 }, "unsupported", "element type int4"],
     ["segments", { segment: { begin: 0n, end: 1n } }, "unsupported", "stored in segments"],
     ["an unknown place", { dataLocation: 2 }, "input", "data location 2"],
