@@ -313,7 +313,6 @@ describe("onnx refusals: nodes", () => {
   const two = [node("Relu", ["x"], ["r"])];
   const image = { input: { dims: [1, 2, 4, 4] } };
   const w = weights("w", [3, 2, 3, 3]);
-  const pair = (op: string, dims = [1, 4]): ModelSpec => ({ nodes: [...two, node(op, ["x", "r"], ["y"])], input: { dims } }); // prettier-ignore
 
   wants("division by zero", one("Div", [1, 4], {}, [tensor("c", [4], [1, 2, 0, 4])]), "unsupported", "holds 0");
   wants("shapes that do not broadcast", one("Add", [1, 4], {}, [weights("c", [3])]), "input", "[1, 4] and [3] do not broadcast"); // prettier-ignore
