@@ -329,7 +329,7 @@ const CHECKS: Rules<{ readonly [K in Op]: Check<K> }> = {
     const { shape, axis, length, table } = node;
     if (!same(shape, shapeOf(node.x)) || axis < 0 || (axis > 0 && axis >= shape.length)) return SHAPE;
     return expect(
-      length >= 1 && (table.length === length || table.length === length * (shape[axis] ?? 1)),
+      table.length === length || table.length === length * (shape[axis] ?? 1),
       "its tables do not fit its shape",
     );
   },

@@ -10,6 +10,7 @@ import type { BorderTensor, IntType, Shape } from "../../../node/core/tensor.ts"
 import { emit, emitOnnx } from "../../../node/model/emit.ts";
 import { evaluate } from "../../../node/model/evaluate.ts";
 import type { ConvNode, Graph, Node, Op } from "../../../node/model/ir.ts";
+import { onnxWriter } from "../../../node/model/onnx-writer.ts";
 import { ModelSchema } from "../../../node/model/onnx/gen/onnx_pb.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
 import { rangesOf } from "../../../node/model/range.ts";
@@ -317,6 +318,14 @@ describe("the quantized ONNX file", () => {
     for (const optimization of ["disabled", "all"] as const) await expectAgreement(graph, inputs, { optimization });
   });
 
+  it("compares with a threshold that float32 would round down to a value that occurs", async () => {
+    const threshold = Float64Array.of(2 ** 24 + 1);
+    const step: Node = { op: "step", name: "never", x: 1, index: Int32Array.of(0), threshold, shape: [1] };
+    const graph = graphOf([inputOf("x", [1]), clamp(0, [1], [0, 2 ** 24]), step]);
+    expect(typesOf(graph)).to.deep.equal(["float64", "float32", "float32"]);
+    await expectAgreement(graph, [Float64Array.of(2 ** 24), Float64Array.of(2 ** 24 - 1)]);
+  });
+
   it("gives a tensor that is two outputs, and an input that is one, a name for each", async () => {
     const shape = [2, 3];
     const graph: Graph = {
@@ -367,6 +376,12 @@ describe("the quantized ONNX file", () => {
     ]);
     const names = fromBinary(ModelSchema, emitOnnx(graph)).graph!.initializer.map(({ name }) => name);
     expect(names).to.deep.equal(["one.table", "one.starts", "clamp1.lo", "clamp1.hi"]);
+    const writer = onnxWriter([]);
+    const zero = writer.constant("zero", "float64", [1], [0]);
+    expect(writer.constant("again", "float64", [1], [0])).to.equal(zero);
+    for (const [type, of, value] of [["int64", [1], 0], ["float64", [], 0], ["float64", [1], 1]] as const) {
+      expect(writer.constant("other", type, of, [value])).not.to.equal(zero);
+    } // prettier-ignore
   });
 
   it("is the same bytes for the same graph, with its own names at the border", () => {

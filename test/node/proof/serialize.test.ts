@@ -240,6 +240,7 @@ describe("the integer graph as bytes", () => {
     ["select", { b: 18 }, /does not follow/],
     ["take", { x: 3 }, /places lie outside/],
     ["take", { shape: [1, 4, 2, 1] }, /places do not fit/],
+    ["take", { shape: [4, 1, 2, 2] }, /matmul.*does not follow/],
     ["take", { index: 15 }, /places do not fit/],
     ["argmax", { name: "image" }, /two nodes named/],
     ["argmax", { name: "" }, /has no name/],
@@ -287,9 +288,26 @@ describe("the integer graph as bytes", () => {
     const outputs = [{ ref: 0, border: { ...border, name: "y", shape } }];
     const wrong = async (nodes: readonly unknown[]): Promise<string> =>
       (await refusalOf(() => parseGraph(described({ nodes, outputs }, new Uint8Array(0))))).message;
-    expect(await wrong([input, square])).to.match(/too much up to node 1/);
+    const small = [2 ** 12, 2 ** 12];
+    const smaller = { ...input, shape: small, border: { ...border, shape: small } };
+    expect(await wrong([smaller, { ...square, shape: small }])).to.match(/too much up to node 1/);
     expect(await wrong([input, { op: "sqrt", name: "root", shape, x: 0 }])).to.match(/too much up to node 1/);
     expect(() => parseGraph(described({ nodes: [input], outputs }, new Uint8Array(0)))).not.to.throw();
+  });
+
+  it("is refused with a one-hot that has no axis for its indices", async () => {
+    const scalar = { ...border, shape: [] };
+    const nodes = (shape: readonly number[]): unknown => [
+      { ...NODES.input, shape: [], border: scalar },
+      { op: "onehot", name: "onehot", shape, x: 0 },
+    ];
+    const file = (shape: readonly number[]): Uint8Array =>
+      described(
+        { nodes: nodes(shape), outputs: [{ ref: 1, border: { ...border, name: "y", shape } }] },
+        new Uint8Array(0),
+      );
+    expect((await refusalOf(() => parseGraph(file([])))).message).to.match(/onehot.*does not follow/);
+    expect(parseGraph(file([7])).nodes).to.have.lengthOf(2);
   });
 
   it("is refused with an output that is not there, no output, an input among the rest, no node or no list", async () => {
