@@ -130,6 +130,7 @@ describe("a model of several inputs and outputs, on the command line", function 
       [2, /declared before/, [...calibrated, "--input", "x=int8", "--input", "x=int8"]],
       [2, /name and size of a dimension/, [...calibrated, "--dim", "n"]],
       [2, /name and size of a dimension/, [...calibrated, "--dim", "n=0"]],
+      [2, /no input has a dimension named "m".*Open are: "batch", "n"/s, [...calibrated, ...DIMS, "--dim", "m=5"]],
       [4, /--dim n=16/, [...calibrated, "--input", "int8"]],
     ];
     for (const [expected, words, args] of wrong) {
@@ -166,7 +167,7 @@ describe("a model that is refused", function () {
   /** A node with subgraphs as attributes. */
   const withBodies = (op: string, inputs: string[], output: string, names: readonly string[]): NodeInit => {
     const attribute = names.map((name) => ({ name, type: 5, g: { name, output: [valueInfo("y", [1])] } }));
-    return { name: output, opType: op, input: inputs, output: [output], attribute } as NodeInit;
+    return { name: output, opType: op, input: inputs, output: [output], attribute };
   };
 
   it("for an open shape, control flow, text, chance and unknown ops is told all of it in one run, each once", async () => {

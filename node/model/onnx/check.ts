@@ -1,5 +1,6 @@
 // The model as a whole, before any op is looked at: versions, inputs and outputs, names, and the order of nodes. Yields
 // the nodes that the output needs, in an order in which each reads only earlier ones.
+import { NodeError } from "../../core/errors.ts";
 import type { Shape } from "../../core/tensor.ts";
 import type { FloatInput } from "../graph.ts";
 import { elemTypeOf, MAX_RANK } from "./constant.ts";
@@ -124,7 +125,7 @@ function checkInput(info: ValueInfo, given: Dims, notices: string[]): CheckedInp
   if (dims.length > MAX_RANK) unsupported(`${what} has ${dims.length} dimensions, more than ${MAX_RANK}`);
   const shape = dims.map((dim, i) => {
     if (typeof dim === "number" && dim >= 1) return dim;
-    if (typeof dim === "string" && Object.hasOwn(given, dim)) return given[dim] as number;
+    if (typeof dim === "string" && Object.hasOwn(given, dim)) return given[dim];
     if (i > 0 || typeof dim === "number") return dim;
     notices.push(`the batch dimension of ${what} was open and is fixed to 1`);
     return 1;
@@ -141,6 +142,19 @@ function checkInput(info: ValueInfo, given: Dims, notices: string[]): CheckedInp
   }
   if (elemType === "float64") notices.push(`${what} is float64: it is carried in fixed point, to the accuracy that its type and the widths give`); // prettier-ignore
   return { name: info.name, shape: shape as readonly number[], elemType: elemType as FloatInput["elemType"] };
+}
+
+/** @throws NodeError "usage" where a size is given for a dimension that no input has */
+function needOpen(dims: Dims, inputs: readonly ValueInfo[]): void {
+  const open = inputs.flatMap(({ type }) =>
+    type?.value.case === "tensorType" ? (type.value.value.shape?.dim ?? []).map(({ value }) => value) : [],
+  );
+  const names = new Set(open.flatMap(({ case: kind, value }) => (kind === "dimParam" && value !== "" ? [value] : [])));
+  const unknown = Object.keys(dims).find((name) => !names.has(name));
+  if (unknown === undefined) return;
+  throw new NodeError("usage", `no input has a dimension named ${quote(unknown)}`, {
+    mend: names.size === 0 ? "The file leaves none open by a name." : `Open are: ${[...names].map(quote).join(", ")}.`,
+  });
 }
 
 function unique(names: readonly string[], what: string): void {
@@ -218,6 +232,7 @@ export function checkModel(model: Model, maxNodes: number, dims: Dims = {}): Che
   here(() => unique(graph.output.map((info) => info.name), "output")); // prettier-ignore
   const made = graph.node.flatMap((node) => node.output).filter((name) => name !== "");
   here(() => unique([...inputs.map((info) => info.name), ...initializers.keys(), ...made], "value"));
+  needOpen(dims, inputs);
   const checked = inputs.map((info) => here(() => checkInput(info, dims, notices)));
   here(() => {
     if (inputs.length === 0) unsupported("it has no input", "A model without inputs is a constant.");
