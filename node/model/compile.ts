@@ -8,6 +8,8 @@ import { emitOnnx } from "./emit.ts";
 import type { FloatGraph } from "./graph.ts";
 import type { Graph } from "./ir.ts";
 import { optimize } from "./optimize.ts";
+import { prune } from "./prune.ts";
+import type { Pruned } from "./prune.ts";
 import { DEFAULT_WIDTHS, quantize } from "./quantize.ts";
 import type { OutputSpec, Widths } from "./quantize.ts";
 import { reportLayers } from "./report.ts";
@@ -41,8 +43,9 @@ export function quantizeModel(
   const observed = observe(float, samples, call);
   const inputs = inputBorders(float, samples, options.inputs);
   const quantized = quantize(float, observed, inputs, options.outputs, { ...DEFAULT_WIDTHS, ...options.widths });
-  const { graph, origin } = optimize(quantized.graph, (ref) => quantized.values[ref]?.scale.length === 1);
-  const values = origin.map((ref) => quantized.values[ref] as (typeof quantized.values)[number]);
+  const whole = optimized(quantized);
+  const needed = prune(whole.graph, whole.values);
+  const { graph, values } = needed === undefined ? whole : optimized(needed);
   return {
     graph,
     onnx: emitOnnx(graph),
@@ -50,4 +53,9 @@ export function quantizeModel(
     notices: [...float.notices, ...quantized.notices],
     certificates: quantized.certificates,
   };
+}
+
+function optimized({ graph, values }: Pruned): Pruned {
+  const { graph: better, origin } = optimize(graph, (ref) => values[ref]?.scale.length === 1);
+  return { graph: better, values: origin.map((ref) => values[ref] as (typeof values)[number]) };
 }
