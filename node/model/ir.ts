@@ -1,7 +1,8 @@
 // The integer graph: the one definition of a model's result. A typed list; node i yields tensor i; every op reads only
 // earlier nodes. ONNX emission, evaluation, ranges and circuit are each one total table over `Op` (see Rules).
 //
-// All tensors hold integers with |v| < 2^53 and carry the batch dimension, 1. Bounds that make this true are in range.ts.
+// All tensors hold integers with |v| < 2^53, are of any rank, and carry the batch dimension (1) where the model has one.
+// Bounds that make this true, and say which operands an op can take at all, are in range.ts.
 import { NodeError } from "../core/errors.ts";
 import type { BorderTensor, Shape } from "../core/tensor.ts";
 export { readsOf } from "./refs.ts";
@@ -62,8 +63,8 @@ export interface SumNode extends Common {
 }
 
 /**
- * y = clamp(floor((x * multiplier + 2^(shift-1)) / 2^shift), lo, hi), shift >= 1; a shift of 0 adds nothing and only
- * clamps. multiplier and shift: one per index along `axis`, or length 1. multiplier is a positive integer.
+ * y = clamp(x * multiplier / 2^shift rounded to the nearest integer, lo, hi). multiplier and shift: one per index along
+ * `axis`, or length 1. multiplier is a positive integer.
  */
 export interface RescaleNode extends Common {
   readonly op: "rescale";
@@ -73,7 +74,10 @@ export interface RescaleNode extends Common {
   readonly axis: number;
   readonly lo: number;
   readonly hi: number;
-  /** Where x * multiplier lies halfway between two integers: the upper one, or the even one (as ONNX' Round has it). */
+  /**
+   * What is halfway between two integers goes to the upper one: floor((x * multiplier + 2^(shift-1)) / 2^shift) for a shift
+   * above 0; or to the even one, as in ONNX' Round.
+   */
   readonly ties: "up" | "even";
 }
 
@@ -108,14 +112,14 @@ export interface MatMulNode extends Common {
   readonly b: Ref;
 }
 
-/** y = floor(a / b), equal shapes; static bounds show that b >= 1. */
+/** y = floor(a / b), equal shapes; static bounds show that b >= 1 and |a| + b < 2^50. */
 export interface DivNode extends Common {
   readonly op: "div";
   readonly a: Ref;
   readonly b: Ref;
 }
 
-/** y = floor(sqrt(x)); static bounds show that x >= 0. */
+/** y = floor(sqrt(x)); static bounds show that 0 <= x < 2^50. */
 export interface SqrtNode extends Common {
   readonly op: "sqrt";
   readonly x: Ref;
