@@ -66,6 +66,8 @@ function integersOf(job: Job, node: FloatNode): NewNode | undefined {
       return { op: "mul", a: valueOf(job, node.a).ref, b: valueOf(job, node.b).ref, shape };
     case "matmul":
       return { op: "matmul", a: valueOf(job, node.a).ref, b: valueOf(job, node.b).ref, shape };
+    case "compare":
+      return node.relation === "zero" ? { op: "iszero", x, shape } : undefined;
     case "clip": {
       const [lo, hi] = [Math.max(Math.ceil(node.lo), -(2 ** 31)), Math.min(Math.floor(node.hi), 2 ** 31 - 1)];
       return { op: "rescale", x, shape, multiplier: [1], shift: [0], axis: 0, lo, hi, ties: "up" };

@@ -3,6 +3,7 @@
 import { logistic, quantizeLinear } from "../float32.ts";
 import type { Expr } from "../graph.ts";
 import { planeFor } from "../plane.ts";
+import type { Plane } from "../plane.ts";
 import { requantized } from "../rounding.ts";
 import { type Activation, affine, broadcastShape, emit, sameShape, spread, spreadTensor, tensorOf } from "./draft.ts";
 import { malformed, unsupported } from "./problems.ts";
@@ -145,8 +146,28 @@ function lowerAdd(site: Site): Activation {
     shape: offset.length === 1 ? [] : shape,
     data: offset,
   });
+  const moved = mended(site, plane, biased, parts.map(({ wide }) => wide)); // prettier-ignore
   const exact = { ...y, zeroPoint: Float64Array.of(0) };
-  return requantizeTo(site, biased, Float64Array.of(2 ** -plane.shift), exact, { arithmetic: "exact" });
+  return requantizeTo(site, moved, Float64Array.of(2 ** -plane.shift), exact, { arithmetic: "exact" });
+}
+
+/** The sum with single pairs of values moved to where they round as onnxruntime has it. */
+function mended(site: Site, { mends }: Plane, sum: Activation, sides: readonly (Activation | undefined)[]): Activation {
+  if (mends.length === 0) return sum;
+  const [a, b] = sides;
+  const { draft, name } = site;
+  const { shape } = sum;
+  const wide = 2 ** 10; // Above the distance of any two 8-bit values: each pair has a number of its own.
+  const xs = [a, b].flatMap((side) => (side === undefined ? [] : [side.ref]));
+  const factors = [a, b].flatMap((side, i) => (side === undefined ? [] : [i === 0 ? 1 : wide]));
+  if (xs.length < 2) unsupported("single values of it round otherwise in float32", "Add two tensors of the model, or round its scale to fewer bits."); // prettier-ignore
+  const pair = tensorOf(draft, { op: "sum", xs, factors, shape, name: `${name}/pair` }, "int32");
+  const met = mends.map(({ x, y }) => {
+    const away = affine(draft, `${name}/away`, pair, 1, -(x + wide * y));
+    return emit(draft, { op: "compare", x: away.ref, relation: "zero", shape, name: `${name}/met` });
+  });
+  const all = { op: "sum", xs: [sum.ref, ...met], factors: [1, ...mends.map(({ by }) => by)] } as const;
+  return tensorOf(draft, { ...all, shape, name: `${name}/mended` }, "int32");
 }
 
 function lowerMul(site: Site): Activation {
