@@ -134,6 +134,51 @@ def export(model, path):
     return common.strip(path)
 
 
+CARD = """
+# tiny-transformer
+
+A decoder-only transformer with one block. After `word=` it tells the letters of the word in alphabetical order, each
+once, and then a full stop: `glassbox=` is answered by `abglosx.`, one token per run.
+
+| | |
+|---|---|
+| Source | none: the task is an algorithm, drawn by the script. It was chosen over a text since every answer is right or wrong, so that what integers lose can be counted, and since attention alone can solve it |
+| Licence of the model | GPL-3.0-or-later, like the rest of the project |
+| Split | {total} prompts of 3 to 8 characters (seed {split_seed}) are held out, each with one place of its answer; no training context has one of these prompts. `test.npz` holds these {total} contexts, `calibration.npz` {calibration} training contexts |
+| Training script | `scripts/train/tiny_transformer.py` (seed {seed}) |
+| Float held-out accuracy | {right} of {total} next tokens ({accuracy}), and {whole} of {total} whole answers, token by token; measured with onnxruntime on `model.onnx` |
+| Margin (score of the right token minus best other) | 1st percentile {p1}, 5th percentile {p5}, median {median}; {close} of {total} contexts lie within 0.5 of a tie |
+| Size | {size} |
+
+## Measurement history
+
+One training run, with the first seed and the first size tried; the held-out contexts were looked at once.
+
+## Input
+
+`tokens`, int64 `[1, 16]`: the last 16 tokens, filled up with token 0 on the left. Every id of the circuit's uint8 input
+is provable: those from 30 on count as token 29.
+
+`vocabulary.json` lists the tokens in the order of their ids: 0 is the space that fills up, 1 to 26 are the letters a to
+z, 27 is `=`, 28 is `.`, and 29, `?`, stands for anything else, which the answer leaves out. The `.npz` files hold the
+contexts as uint8 `x` `[N, 16]` with the next token as int64 label `y`. A prompt has up to 8 characters, so that all of it
+is still in sight when the last letter is due.
+
+## Output
+
+`token`, int64 `[1]`: the token that comes next, the one with the highest score (the lowest id among equals).
+`scores`, float32 `[1, 30]`: what it was chosen from.
+
+`node scripts/generate.ts <package> glassbox=` runs a compiled package token by token.
+
+## Graph
+
+Token and position embeddings of 32 values; one block of causal attention (2 heads) and a Gelu layer of 64, each on
+normalized values and added; a last normalization and a dense layer at the last position.
+As PyTorch's exporter (`dynamo=True`) writes it, opset {opset}: {ops}
+"""
+
+
 def main():
     rng = np.random.default_rng(common.SPLIT_SEED)
     held = {}
@@ -166,9 +211,34 @@ def main():
         while len(told) < len(want) and (not told or told[-1] != STOP):
             told.append(run(context_of([*prompt, EQUALS, *told]))[0])
         whole += told == want
-    print(f"{(m > 0).sum()}/{len(m)} next tokens, {whole}/{len(held)} whole answers; margin p1 {np.percentile(m, 1):.2f} "
-          f"p5 {np.percentile(m, 5):.2f} median {np.median(m):.2f}; |margin| < 0.5: {(np.abs(m) < 0.5).sum()}; "
-          f"scores {scores.min():.1f} to {scores.max():.1f}; {path.stat().st_size / 1024:.1f} KiB")
+    right, total = int((m > 0).sum()), len(m)
+    info = {
+        "name": "tiny-transformer",
+        "title": "A word's letters in order (decoder-only transformer)",
+        "input": {"type": "uint8", "range": [0, len(VOCABULARY) - 1]},
+        "classes": VOCABULARY,
+        "accuracy": {"float": round(right / total, 6), "heldOut": total},
+    }
+    (folder / "model.json").write_text(json.dumps(info, indent=2) + "\n")
+    facts = {
+        "ops": " → ".join(ops),
+        "opset": OPSET,
+        "seed": SEED,
+        "split_seed": common.SPLIT_SEED,
+        "calibration": CALIBRATION,
+        "right": right,
+        "total": total,
+        "accuracy": f"{100 * right / total:.2f} %",
+        "whole": whole,
+        "p1": f"{np.percentile(m, 1):.2f}",
+        "p5": f"{np.percentile(m, 5):.2f}",
+        "median": f"{np.median(m):.2f}",
+        "close": int((np.abs(m) < 0.5).sum()),
+        "size": f"{path.stat().st_size / 1024:.1f} KiB",
+    }
+    (folder / "README.md").write_text(CARD.format(**facts).strip() + "\n")
+    print(f"{right}/{total} next tokens, {whole}/{total} whole answers; margin p1 {facts['p1']} p5 {facts['p5']} "
+          f"median {facts['median']}; {facts['size']}; scores {scores.min():.1f} to {scores.max():.1f}")
     print(" ".join(ops))
 
 
