@@ -39,6 +39,11 @@ def split(x, y, test_size):
     return train_test_split(x, y, test_size=test_size, random_state=SPLIT_SEED, stratify=y)
 
 
+def split_plain(x, y, test_size):
+    """The same for targets that are no classes."""
+    return train_test_split(x, y, test_size=test_size, random_state=SPLIT_SEED)
+
+
 def digits_split():
     """The split both digit models use: raw pixel values 0..16 as uint8 [N,1,8,8]."""
     x, y = load_digits(return_X_y=True)

@@ -6,7 +6,13 @@ import path from "node:path";
 import { compile, type Compiled, type CompileOptions, type StepRunner } from "../../node/app/compile.ts";
 import { bytesOf, node, noise, tensor } from "./onnx.ts";
 
-export const EXAMPLES = ["digits-cnn", "digits-mlp", "breast-cancer-mlp"] as const;
+export const EXAMPLES = [
+  "digits-cnn",
+  "digits-mlp",
+  "breast-cancer-mlp",
+  "breast-cancer-forest",
+  "diabetes-gbm",
+] as const;
 export type Example = (typeof EXAMPLES)[number];
 
 export const silentStep: StepRunner = (_name, work) =>
