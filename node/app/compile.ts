@@ -281,7 +281,7 @@ export function comparisonText({ samples, float, integer, changed, error }: Accu
 
 function describe(
   options: CompileOptions,
-  { graph, layers, notices }: QuantizedModel,
+  { graph, layers, notices, certificates }: QuantizedModel,
   circuit: CircuitReport,
   calibration: Dataset,
   accuracy: Accuracy,
@@ -300,6 +300,7 @@ function describe(
     circuit: { constraints, wires, domain, claimConstraints, layers: circuit.layers },
     report: {
       layers: layers as unknown as Json,
+      ...(certificates.length > 0 && { certificates: certificates as unknown as Json }),
       accuracy: { on: options.test === undefined ? "calibration" : "test", ...accuracy } as unknown as Json,
     },
     notices,

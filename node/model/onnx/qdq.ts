@@ -110,6 +110,7 @@ function scaledOf(pass: Pass, node: Node | undefined): Scaled | undefined {
   const [x = "", scaleName = "", zeroName = ""] = node.input;
   const [scale, zero] = [constantOf(pass, scaleName), constantOf(pass, zeroName)];
   if (scale?.type !== "float32" || (zeroName !== "" && zero === undefined)) return undefined;
+  if (!scale.data.every((s) => s > 0 && s < Infinity)) return undefined; // The op's own rule says what is wrong.
   return { node, x, names: [scaleName, zeroName], scale, zero };
 }
 
