@@ -6,7 +6,9 @@ pragma circom 2.1.6;
 // Parameters: s, k, lo as above (lo may be negative); signed = 1 where u may be negative; B bits hold u (u + 2^(B-1) where signed = 1).
 //             signed + s < B <= 53, k >= 1.
 // Requires:   nothing of x: no witness exists unless 0 <= u < 2^B, or -2^(B-1) <= u < 2^(B-1) where signed = 1.
-// Ensures:    y equals the formula.
+// Ensures:    y equals the formula. b are boolean and spell u (u + 2^(B-1)): where nothing is clamped, b[s] to b[s+k-1]
+//             spell y - lo, for tables to choose by. The top bit is 1 where a signed u is not negative; out is 1 where u
+//             is outside of what the k bits spell.
 // Cost:       B + 2 where the B bits rule out one end of the clamp (B - signed <= s + k, or one bit above and
 //             signed = 0), else B + 4. x occurs once, in the linear row.
 template Rescale(B, s, k, lo, signed) {
@@ -15,7 +17,12 @@ template Rescale(B, s, k, lo, signed) {
     assert(B > s + signed && B <= 53);
     signal input x;
     signal output y;
-    signal b[B];
+    signal output b[B];
+
+    var h = B - signed - s - k;               // bits in `high`
+    var tests = h > 1 || (h == 1 && signed == 1) ? 1 : 0;
+    signal output inv[tests];                 // for nobody to read; its place in the order of wires is an old one
+    signal output out[tests];                 // 0 where u lies inside [0, 2^k), else 1
 
     var off = -lo * 2**s;
     if (s > 0) { off += 2**(s-1); }
@@ -32,7 +39,6 @@ template Rescale(B, s, k, lo, signed) {
     }
     sum === x + off;
 
-    var h = B - signed - s - k;               // bits in `high`
     if (h <= 0) {
         if (signed == 1) {
             y <== lo + b[B-1] * kept;
@@ -45,11 +51,10 @@ template Rescale(B, s, k, lo, signed) {
         // z = 0 iff u is inside: 0 <= high < 2^h, so that high = (1 - b[B-1]) 2^h only for 0 and a sign bit of 1
         var z = high, top = 2**k - 1;
         if (signed == 1) { z += (b[B-1] - 1) * 2**h; top *= b[B-1]; }
-        signal inv, out;                      // out = 0 if z = 0, else 1
-        inv <-- z != 0 ? 1 / z : 0;
-        out <-- z != 0 ? 1 : 0;
-        z * inv === out;
-        (1 - out) * z === 0;
-        y <== lo + kept + out * (top - kept);
+        inv[0] <-- z != 0 ? 1 / z : 0;
+        out[0] <-- z != 0 ? 1 : 0;            // 0 if z = 0, else 1
+        z * inv[0] === out[0];
+        (1 - out[0]) * z === 0;
+        y <== lo + kept + out[0] * (top - kept);
     }
 }

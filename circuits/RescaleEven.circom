@@ -9,7 +9,8 @@ pragma circom 2.1.6;
 // Parameters: s >= 1, k >= 1, lo as above, |lo| < 2^53; signed = 1 where u may be negative; B bits hold u
 //             (u + 2^(B-1) where signed = 1). signed + s < B <= 53.
 // Requires:   nothing of x: no witness exists unless 0 <= u < 2^B, or -2^(B-1) <= u < 2^(B-1) where signed = 1.
-// Ensures:    y equals the formula.
+// Ensures:    y equals the formula. b are boolean; where nothing is clamped, b[s] to b[s+k-1] spell y - lo, but for fix,
+//             to be taken from b[s] where lo is even and added to it where lo is odd. The top bit and out are as in Rescale.
 // Cost:       B + 5 where the B bits rule out one end of the clamp (B - signed <= s + k, or one bit above and
 //             signed = 0), else B + 7. x occurs once, in the linear row.
 template RescaleEven(B, s, k, lo, signed) {
@@ -18,8 +19,14 @@ template RescaleEven(B, s, k, lo, signed) {
     assert(B > s + signed && B <= 53);
     signal input x;
     signal output y;
-    signal b[B];
-    signal rinv, tie, fix;
+    signal output b[B];
+    signal output fix;
+
+    var h = B - signed - s - k;               // bits in `high`
+    var tests = h > 1 || (h == 1 && signed == 1) ? 1 : 0;
+    signal output out[tests];                 // 0 where u lies inside [0, 2^k), else 1
+    signal inv[tests];
+    signal rinv, tie;
 
     var odd = (lo + 2**60) % 2;
     var off = 2**(s-1) - odd - lo * 2**s;
@@ -50,8 +57,7 @@ template RescaleEven(B, s, k, lo, signed) {
         kept -= fix;
     }
 
-    var h = B - signed - s - k;               // bits in `high`; from here on as in Rescale
-    if (h <= 0) {
+    if (h <= 0) {                             // from here on as in Rescale
         if (signed == 1) {
             y <== lo + b[B-1] * kept;
         } else {
@@ -62,11 +68,10 @@ template RescaleEven(B, s, k, lo, signed) {
     } else {
         var z = high, top = 2**k - 1;
         if (signed == 1) { z += (b[B-1] - 1) * 2**h; top *= b[B-1]; }
-        signal inv, out;                      // out = 0 if z = 0, else 1
-        inv <-- z != 0 ? 1 / z : 0;
-        out <-- z != 0 ? 1 : 0;
-        z * inv === out;
-        (1 - out) * z === 0;
-        y <== lo + kept + out * (top - kept);
+        inv[0] <-- z != 0 ? 1 / z : 0;
+        out[0] <-- z != 0 ? 1 : 0;            // 0 if z = 0, else 1
+        z * inv[0] === out[0];
+        (1 - out[0]) * z === 0;
+        y <== lo + kept + out[0] * (top - kept);
     }
 }

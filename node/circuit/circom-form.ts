@@ -96,7 +96,7 @@ function bitNames(
   return {
     bit: (t) => `${gadget}.b[${first + t}]${t === 0 ? fixed : ""}`,
     sign: `${gadget}.b[${width - 1}]`,
-    out: `${gadget}.out`,
+    out: `${gadget}.out[0]`,
   };
 }
 

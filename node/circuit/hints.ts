@@ -1,10 +1,11 @@
-// Signals of every gadget in circom's order, and how to fill them from the inputs. A wrong hint costs completeness, never
+// Signals of every gadget in the order of its wires, and how to fill them from the inputs. A wrong hint costs completeness, never
 // soundness: the rows come from circuits/ alone. A hint throws RangeError where the gadget has no witness.
 import { R } from "../core/field.ts";
 import { plus, times } from "./lc.ts";
 import type { Value, Values, Wire } from "./lc.ts";
 
 export interface Hint {
+  /** Outputs are what every stamp is for; what tables read besides, where it is there, counts as internal. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly internals: readonly string[];
@@ -65,7 +66,7 @@ export const HINTS: Hints = {
     return {
       inputs: ["x"],
       outputs: ["y"],
-      internals: [...names("b", B), ...(zeroTest ? ["inv", "out"] : [])],
+      internals: [...names("b", B), ...(zeroTest ? ["inv[0]", "out[0]"] : [])],
       run([x], base, values) {
         const u = number(x) + off;
         const quotient = Math.floor(u / step) - sign;
@@ -89,7 +90,7 @@ export const HINTS: Hints = {
     return {
       inputs: ["x"],
       outputs: ["y"],
-      internals: [...names("b", B), "rinv", "tie", "fix", ...(zeroTest ? ["inv", "out"] : [])],
+      internals: [...names("b", B), "fix", ...(zeroTest ? ["out[0]", "inv[0]"] : []), "rinv", "tie"],
       run([x], base, values) {
         const u = number(x) + off;
         const raw = Math.floor(u / step);
@@ -98,13 +99,14 @@ export const HINTS: Hints = {
         const quotient = raw - sign + (odd === 1 ? fix : -fix);
         values.small[base] = Math.min(width - 1, Math.max(0, quotient)) + lo;
         putBits(u, B, base + 1, values);
-        values.set(base + B + 1, half === 0 ? 0 : inverseOfSmall(half));
-        values.small[base + B + 2] = half === 0 ? 1 : 0;
-        values.small[base + B + 3] = fix;
+        const next = base + B + 1;
+        values.small[next] = fix;
+        values.set(next + (zeroTest ? 3 : 1), half === 0 ? 0 : inverseOfSmall(half));
+        values.small[next + (zeroTest ? 4 : 2)] = half === 0 ? 1 : 0;
         if (!zeroTest) return;
         const z = quotient >= 0 ? Math.floor(quotient / width) : Math.floor((quotient + sign) / width) - 2 ** h;
-        values.set(base + B + 4, z === 0 ? 0 : inverseOfSmall(z));
-        values.small[base + B + 5] = z === 0 ? 0 : 1;
+        values.small[next + 1] = z === 0 ? 0 : 1;
+        values.set(next + 2, z === 0 ? 0 : inverseOfSmall(z));
       },
     };
   },

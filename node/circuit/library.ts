@@ -61,36 +61,33 @@ async function compileGadgets(specs: readonly Spec[], hints: Hints): Promise<Gad
   const source = batchSource(specs, (spec) => (known[specs.indexOf(spec)] as Hint).inputs);
   const { r1cs, sym } = await compile(source, { level: "--O0" });
 
-  // component i owns the wires from first[i] on, in the order outputs, inputs, internals
+  // component i owns these wires; its local ones stand in the order of its hint, which has all their names
+  const signals = known.map(({ inputs, outputs, internals }) => [...outputs, ...inputs, ...internals]);
+  const positions = signals.map((list) => new Map(list.map((signal, k) => [signal, 1 + k])));
   const owner: number[] = [-1];
-  const first: number[] = [];
-  const signals: string[][] = specs.map(() => []);
+  const localOf: number[] = [ONE];
+  const found = specs.map((): string[] => []);
   for (const { wire, name } of symbolsOf(sym)) {
     const [, component = "", signal = ""] = /^main\.g(\d+)\.(.+)$/.exec(name) ?? [];
     const i = Number(component);
     owner[wire] = i;
-    first[i] ??= wire;
-    signals[i]?.push(signal);
+    localOf[wire] = positions[i]?.get(signal) ?? -1;
+    found[i]?.push(signal);
   }
+  specs.forEach((spec, i) => {
+    const [theirs, ours] = [found[i] as string[], signals[i] as string[]];
+    if ([...theirs].sort().join() === [...ours].sort().join()) return;
+    throw new NodeError("internal", `${specName(spec)} has the signals ${theirs.join()}, its hint ${ours.join()}`);
+  });
   const rows: Row[][] = specs.map(() => []);
   for (const row of rowsOf(readR1cs(r1cs))) {
     const i = owner[row.flatMap(({ wires }) => wires).find((wire) => wire > 0) ?? 0] ?? -1;
     // circom's order of terms depends on where in the batch a gadget stands, so they are put in order of wires
     const local = ({ wires, factors }: Lc): Lc => {
-      const terms = wires.map(
-        (wire, k) => [wire === ONE ? ONE : wire - (first[i] as number) + 1, factors[k] as Value] as const,
-      );
+      const terms = wires.map((wire, k) => [localOf[wire] as number, factors[k] as Value] as const);
       return lcOf(...terms.sort(([x], [y]) => x - y));
     };
     rows[i]?.push([local(row[0]), local(row[1]), local(row[2])]);
   }
-  return specs.map((spec, i) => {
-    const hint = known[i] as Hint;
-    const expected = [...hint.outputs, ...hint.inputs, ...hint.internals];
-    const found = signals[i] as string[];
-    if (expected.join() !== found.join()) {
-      throw new NodeError("internal", `${specName(spec)} has the signals ${found.join()}, its hint ${expected.join()}`);
-    }
-    return gadgetOf(specLabel(spec), hint, rows[i] as Row[]);
-  });
+  return specs.map((spec, i) => gadgetOf(specLabel(spec), known[i] as Hint, rows[i] as Row[]));
 }

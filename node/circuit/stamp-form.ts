@@ -29,16 +29,16 @@ export function bitsOn(walk: Walk, digits: Digits): Bits {
     sheet.at({ symbol: `${symbolOf(plan, owner)}_bits`, index: [element] });
     known[element] = sheet.stamp(specOf("Bits", n, -base), [elementOf(walk, owner, element)]);
   }
-  // a rescale's wires: y, b, then in RescaleEven rinv, tie and fix, then inv and out
+  // a rescale's wires: y, b; then inv and out, or in RescaleEven fix and out
   const y = known[element] as Wire;
   const b = op === "rescale" && width > 0 ? y + 1 : y;
   const operands: Bits["operands"][number][] = Array.from({ length: n }, (_, t) => {
     return { ...onWire(sheet, b + first + t), wire: b + first + t };
   });
-  if (fix !== 0) operands[0] = weighted([operands[0] as Operand, onWire(sheet, b + width + 2)], [1, fix]);
+  if (fix !== 0) operands[0] = weighted([operands[0] as Operand, onWire(sheet, b + width)], [1, fix]);
   if (clamp === undefined) return { operands, clamp };
   const sign = onWire(sheet, b + width - 1);
-  const out = onWire(sheet, b + width + (fix === 0 ? 1 : 4));
+  const out = onWire(sheet, b + width + 1);
   return { operands, clamp: { how: clamp, flag: clamp === "under" || clamp === "over" ? sign : out, sign } };
 }
 

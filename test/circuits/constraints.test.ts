@@ -19,17 +19,27 @@ const UPDATE = process.env["UPDATE_SNAPSHOTS"] === "1";
 
 const SPECS: readonly Spec[] = [
   { template: "Absorb", params: [] },
+  { template: "AtLeast", params: [16] },
   { template: "AtMost", params: [7, 96] },
   { template: "Bits", params: [8, 128] },
   { template: "Bits", params: [20, 2 ** 19] },
+  { template: "Div", params: [24, 0, 12] },
   { template: "Horner", params: [] },
+  { template: "IsZero", params: [] },
   { template: "Max2", params: [16] },
   { template: "MaxIndex", params: [16] },
+  { template: "Mul", params: [] },
+  { template: "OneHot", params: [128] },
   { template: "Rescale", params: [20, 9, 7, 0, 1] },
   { template: "Rescale", params: [20, 9, 8, -128, 1] },
   { template: "Rescale", params: [17, 9, 7, 0, 1] },
   { template: "Rescale", params: [17, 9, 7, 0, 0] },
   { template: "Rescale", params: [16, 9, 7, 0, 0] },
+  { template: "RescaleEven", params: [20, 9, 8, -128, 1] },
+  { template: "RescaleEven", params: [16, 9, 7, 0, 0] },
+  { template: "Select", params: [] },
+  { template: "Sqrt", params: [16, 0, 17] },
+  { template: "Steps", params: [13, 10, [-32768, -25000, -20000, -15000, -9000, -2000, 100, 8000, 14000, 20000, 26000, 32768]] }, // prettier-ignore
 ];
 
 interface Network {

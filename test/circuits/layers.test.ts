@@ -17,7 +17,8 @@ import type { Trace } from "../../node/circuit/linker.ts";
 import { planOf } from "../../node/circuit/plan.ts";
 import { readWtns } from "../../node/circuit/r1cs.ts";
 import { explainRow } from "../../node/circuit/symbols.ts";
-import { fill, layAll, prepare, prepareWitness } from "../../node/circuit/witness.ts";
+import { lay, walkOn } from "../../node/circuit/layers.ts";
+import { fill, prepare, prepareWitness } from "../../node/circuit/witness.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { R, reduce } from "../../node/core/field.ts";
 import { encodeTensors, joinFlat, sizeOf, splitFlat, typeRange } from "../../node/core/tensor.ts";
@@ -128,7 +129,8 @@ describe("circuits of whole models", function () {
       const lie: Lie = { base: -1, shift: 0, output: 0, delta: 0 };
       const prepared = await prepare(planOf(graph), new Library(lyingHints(lie)));
       const stamps: Trace[] = [];
-      layAll(prepared.plan, new Circuit({ library: prepared.library, trace: (trace) => stamps.push(trace) }));
+      const walk = walkOn(prepared.plan, new Circuit({ library: prepared.library, trace: (trace) => stamps.push(trace) })); // prettier-ignore
+      graph.nodes.forEach((_, ref) => lay(walk, ref));
       const input = randomInput(graph, 9);
       const honest = evaluate(graph, input);
       const truth = fill(prepared, honest, 5n);
@@ -140,15 +142,20 @@ describe("circuits of whole models", function () {
         const node = nodeAt(graph, ref);
         for (let round = 0; round < 6; round++) {
           const element = whole(random, 0, honest[ref]!.length - 1);
-          const stamp = stamps.filter((trace) => trace.place.symbol.startsWith(`n${ref}_`) && trace.place.index[0] === element).at(-1); // prettier-ignore
-          const output = node.op === "argmax" ? 1 : 0;
+          // the gadget on one of whose outputs the element, or one of the products that it sums, lies
+          const products = walk.products[ref];
+          const inner = (products?.length ?? 0) / honest[ref]!.length;
+          const wire = products?.[element * inner + whole(random, 0, inner - 1)] ?? walk.wires[ref]?.[element] ?? 0;
+          const stamp = stamps.find(({ firstWire, wires }) => firstWire <= wire && wire < firstWire + wires);
+          const output = wire - (stamp?.firstWire ?? 0);
           const sign = whole(random, 0, 1) * 2 - 1;
-          for (const shift of stamp?.gadget === undefined ? [0] : [0, sign, sign * 2 ** (stamp.gadget.bits >> 1)]) {
-            Object.assign(lie, { base: stamp?.gadget === undefined ? -1 : stamp.firstWire, shift, output, delta: shift === 0 ? sign : 0 }); // prettier-ignore
+          const bare = stamp?.gadget === undefined;
+          for (const shift of bare ? [1, 40, 3000, 2 ** 17] : [0, sign, sign * 2 ** (stamp.gadget!.bits >> 1)]) {
+            Object.assign(lie, { base: bare ? -1 : stamp.firstWire, shift, output, delta: shift === 0 ? sign : 0 }); // prettier-ignore
             try {
               // what the lying gadget yields is what everything after it takes for true
-              const told = readWtns(fill(prepared, honest, 5n))[lie.base + output] as number;
-              const delta = lie.base < 0 ? sign : told - honest[ref]![element]!;
+              const told = readWtns(fill(prepared, honest, 5n))[wire] as number;
+              const delta = bare ? sign * shift : told - (readWtns(truth)[wire] as number);
               const witness = fill(prepared, lying(graph, input, ref, element, delta), 5n);
               if (Buffer.compare(witness, truth) === 0) continue; // an element that nothing reads
               expect(failingRow(bytes, witness), `${node.name}[${element}] + ${delta}`).to.be.a("number");

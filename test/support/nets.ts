@@ -51,6 +51,13 @@ export class NetBuilder {
     this.nodes.push({ op: "input", name: "input", shape, border: borderOf("input", shape, type) });
   }
 
+  /** One more input; before any op. */
+  input(shape: Shape, type: IntType): Ref {
+    const name = `input${this.nodes.length}`;
+    this.nodes.push({ op: "input", name, shape, border: borderOf(name, shape, type) });
+    return this.last;
+  }
+
   get last(): Ref {
     return this.nodes.length - 1;
   }
@@ -130,12 +137,30 @@ export class NetBuilder {
     return this.push(node);
   }
 
+  /** y = entry(x) for x from `first` on; random entries if not given. */
+  lookup(first: number, length: number, entry?: (x: number) => number, x = this.last): Ref {
+    const table = Float64Array.from({ length }, (_, i) => entry?.(first + i) ?? whole(this.random, -128, 127));
+    return this.push({ op: "lookup", x, axis: 0, first, length, table, shape: this.shapeOf(x) });
+  }
+
+  step(index: readonly number[], threshold: readonly number[], x = this.last): Ref {
+    const shape = [1, index.length];
+    return this.push({ op: "step", x, index: Int32Array.from(index), threshold: Float64Array.from(threshold), shape });
+  }
+
   reshape(shape: Shape, x = this.last): Ref {
     return this.push({ op: "reshape", x, shape });
   }
 
   graph(type: IntType, ref = this.last): Graph {
-    return { nodes: this.nodes, outputs: [{ ref, border: borderOf("output", this.shapeOf(ref), type) }] };
+    return this.graphOf([[ref, type]]);
+  }
+
+  graphOf(ends: readonly (readonly [Ref, IntType])[]): Graph {
+    const outputs = ends.map(([ref, type], k) => {
+      return { ref, border: borderOf(k === 0 ? "output" : `output${k}`, this.shapeOf(ref), type) };
+    });
+    return { nodes: this.nodes, outputs };
   }
 }
 
@@ -195,9 +220,11 @@ export function tinyNets(seed: number): NamedNet[] {
   const random = randomOf(seed);
   const next = (): number => whole(random, 1, 2 ** 31 - 1);
   const nets: NamedNet[] = [];
-  const add = (name: string, shape: Shape, type: IntType, make: (net: NetBuilder) => IntType): void => {
+  type Ends = IntType | readonly (readonly [Ref, IntType])[];
+  const add = (name: string, shape: Shape, type: IntType, make: (net: NetBuilder) => Ends): void => {
     const net = new NetBuilder(next(), shape, type);
-    nets.push({ name, graph: net.graph(make(net)) });
+    const ends = make(net);
+    nets.push({ name, graph: "bits" in ends ? net.graph(ends) : net.graphOf(ends) });
   };
 
   add("conv, pool, relu, dense", [1, 1, 6, 6], INT8, (net) => {
@@ -286,6 +313,89 @@ export function tinyNets(seed: number): NamedNet[] {
     net.rescale(20, { lo: -32768, hi: 32767 });
     net.dense(9);
     return INT32;
+  });
+  add("tables on clamped and unclamped quotients", [1, 3], INT8, (net) => {
+    const x = 0;
+    net.lookup(-128, 256); // the input's own bits
+    const shape = [1, 3] as const;
+    const scaled = (factor: number, bias: number): Ref =>
+      net.push({ op: "affine", x, factor: Float64Array.of(factor), bias: Float64Array.of(bias), shape });
+    const ends = [net.last];
+    const table = (wide: Ref, shift: number, lo: number, hi: number, ties: "up" | "even"): void => {
+      const y = net.rescale(shift, { lo, hi, ties }, wide);
+      ends.push(net.lookup(lo, hi - lo + 1, undefined, y));
+    };
+    table(scaled(9, 4), 3, -128, 127, "up"); // out, signed
+    table(scaled(9, 4), 3, -128, 127, "even");
+    table(scaled(9, 4), 3, -127, 120, "even"); // and capped, from an odd end
+    table(scaled(3, 7), 4, 0, 127, "up"); // under
+    table(scaled(3, 7), 4, 1, 127, "even"); // under, from an odd end
+    table(scaled(5, 700), 4, 0, 63, "up"); // over
+    table(scaled(5, 700), 2, 0, 63, "even"); // out
+    table(scaled(5, 700), 4, 0, 127, "even"); // nothing to clamp
+    table(scaled(-4, 3), 2, -1000, 1000, "up"); // nothing to clamp, and a sign
+    net.push({ op: "concat", xs: ends, axis: 1, shape: [1, 3 * ends.length] });
+    return INT8;
+  });
+  add("tables of sums, of few values, affine, by channel", [1, 4], UINT8, (net) => {
+    const folded = net.push({ op: "take", x: 0, index: Int32Array.of(3, 0, 0, 1), shape: [1, 4] });
+    const wide = net.push({ op: "sum", xs: [0, folded], factors: [1, -1], shape: [1, 4] });
+    const shared = net.lookup(-255, 511, (x) => Math.abs(x) % 91, wide); // makes the bits
+    const second = net.lookup(-256, 600, (x) => (x < -100 ? -7 : x > 90 ? 50 : x), wide); // reads them
+    const affine = net.lookup(0, 256, (x) => 100 - x, 0);
+    const same = net.lookup(0, 256, () => 6, folded);
+    const moved = net.push({ op: "affine", x: folded, factor: Float64Array.of(-2), bias: Float64Array.of(9, 1, 0, 5), shape: [1, 4] }); // prettier-ignore
+    const scaled = net.lookup(-510, 520, (x) => Math.trunc(x / 3), moved);
+    const table = Float64Array.from({ length: 4 * 256 }, (_, i) => (i % 256 >= 60 * (i >> 8) ? 1 : 0));
+    const byChannel = net.push({ op: "lookup", x: 0, axis: 1, first: 0, length: 256, table, shape: [1, 4] });
+    const bits = net.rescale(7, { lo: 0, hi: 1 }, 0);
+    const ofBits = net.lookup(0, 2, (x) => 5 - 3 * x, bits);
+    const raised = net.rescale(7, { lo: 2, hi: 3, ties: "even" }, 0);
+    const ofRaised = net.lookup(1, 9, (x) => x * x, raised);
+    const xs = [shared, second, affine, same, scaled, byChannel, ofBits, ofRaised];
+    net.push({ op: "concat", xs, axis: 1, shape: [1, 4 * xs.length] });
+    return INT16;
+  });
+  add("steps", [1, 3], INT16, (net) => {
+    const many = Array.from({ length: 9 }, (_, k) => 3000 * k - 12000);
+    const own = net.step([0, 1, 1, 0, 2, 2, 2], [17, -5, 4096, 17, -32768, 32768, 12], 0);
+    const together = net.step([...many.map(() => 1), 2, 2, 1], [...many, 5, 6, 0], 0);
+    const wide = net.dense(2, 0);
+    const few = net.step([0, 1, 1], [1000, -77, 80000], wide);
+    const scaled = net.push({
+      op: "affine",
+      x: 0,
+      factor: Float64Array.of(3),
+      bias: Float64Array.of(-1),
+      shape: [1, 3],
+    });
+    const moved = net.step([0, 2, 2], [5, -64, 700], scaled);
+    const xs = [own, together, few, moved];
+    net.push({ op: "concat", xs, axis: 1, shape: [1, 25] });
+    net.push({ op: "dense", x: net.last, weights: Int32Array.from({ length: 50 }, (_, k) => k - 20), bias: new Float64Array(2), shape: [1, 2] }); // prettier-ignore
+    return INT16;
+  });
+  add("products, quotients, roots and choices of two inputs", [1, 2, 3], INT8, (net) => {
+    const other = net.input([1, 3, 2], UINT8);
+    const product = net.push({ op: "matmul", a: 0, b: other, shape: [1, 2, 2] });
+    const padded = net.push({ op: "pad", x: product, pads: [0, 0, 0, 0, 1, 0], value: 0, shape: [1, 3, 2] });
+    const dense = net.dense(5, other);
+    net.push({ op: "matmul", a: padded, b: product, shape: [1, 3, 2] });
+    const twice = net.push({ op: "matmul", a: dense, b: net.push({ op: "take", x: dense, index: Int32Array.from({ length: 10 }, (_, k) => k), shape: [1, 5, 2] }), shape: [1, 3, 2] }); // prettier-ignore
+    const narrow = net.rescale(9, { lo: -100, hi: 100, ties: "even" }, twice);
+    const square = net.push({ op: "mul", a: narrow, b: narrow, shape: [1, 3, 2] });
+    const root = net.push({ op: "sqrt", x: square, shape: [1, 3, 2] });
+    const divisor = net.push({ op: "affine", x: root, factor: Float64Array.of(1, 2, 3, 0, 0, 1), bias: Float64Array.of(1, 1, 5, 1, 9, 2), shape: [1, 3, 2] }); // prettier-ignore
+    const quotient = net.push({ op: "div", a: twice, b: divisor, shape: [1, 3, 2] });
+    const tame = net.rescale(18, { lo: -30000, hi: 30000 }, quotient);
+    const zero = net.push({ op: "iszero", x: narrow, shape: [1, 3, 2] });
+    const never = net.push({ op: "iszero", x: divisor, shape: [1, 3, 2] });
+    const chosen = net.push({ op: "select", c: zero, a: narrow, b: other, shape: [1, 3, 2] });
+    net.push({ op: "sum", xs: [chosen, never], factors: [1, 5], shape: [1, 3, 2] });
+    const sum = net.last;
+    const small = net.rescale(6, { lo: 0, hi: 3 }, other);
+    const hot = net.push({ op: "onehot", x: small, shape: [1, 3, 2, 5] });
+    return [[tame, INT16], [sum, INT16], [hot, UINT8]]; // prettier-ignore
   });
   return nets;
 }

@@ -53,23 +53,39 @@ function proportional(z: Terms, other: Terms): boolean {
   return z.every(([at, by]) => reduce(factorOf(other, at) * factor) === reduce(by * scale));
 }
 
+/**
+ * A stamp of a gadget that soundness.test.ts has shown, by search, to have one witness at most: what its rows read decides
+ * the wires that it adds.
+ */
+export interface Decided {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly firstWire: number;
+  readonly wires: number;
+}
+
 /** What follows in a circuit of `wires` wires from the constant and the wires in `given`. */
-export function determined(source: readonly Row[], wires: number, given: readonly number[]): Determined {
+export function determined(
+  source: readonly Row[],
+  wires: number,
+  given: readonly number[],
+  decided: readonly Decided[] = [],
+): Determined {
   const rows = source.map(([a, b, c]) => [termsOf(a), termsOf(b), termsOf(c)] as const);
   const booleans = new Set(rows.flatMap((row) => booleanOf(...row) ?? []));
   const known = new Set([0, ...given]);
   const inverses = new Map<number, readonly [Terms, Terms, Terms]>();
   const unknown = (terms: Terms): Terms => terms.filter(([wire]) => !known.has(wire));
 
-  /** z inv = out and (1 - out) z = 0, z known: out is 0 or 1 as z is. */
+  /** z inv = c and (1 - c) z = 0, z known: c, a wire or one minus it, is 0 or 1 as z is. */
   function zeroTest(row: readonly [Terms, Terms, Terms]): boolean {
     const [a, b, c] = row;
-    const [out, more] = c;
+    const [out, more] = c.filter(([wire]) => wire !== 0);
     return [[a, b] as const, [b, a] as const].some(([z, [inverse, ...others]]) => {
       if (out === undefined || more !== undefined || inverse === undefined || others.length > 0) return false;
       if (unknown(z).length > 0 || known.has(inverse[0]) || known.has(out[0])) return false;
-      const isNot = (terms: Terms): boolean =>
-        terms.length === 2 && factorOf(terms, 0) !== 0n && factorOf(terms, 0) === -factorOf(terms, out[0]);
+      const rest: Terms = [[0, 1n - factorOf(c, 0)] as const, [out[0], -out[1]] as const].filter(([, by]) => by !== 0n);
+      const isNot = (terms: Terms): boolean => proportional(terms, rest);
       const second = rows.some(
         ([p, q, zero]) => zero.length === 0 && ((isNot(p) && proportional(z, q)) || (isNot(q) && proportional(z, p))),
       );
@@ -78,6 +94,13 @@ export function determined(source: readonly Row[], wires: number, given: readonl
       inverses.set(inverse[0], row);
       return true;
     });
+  }
+
+  function settle({ firstRow, rows: count, firstWire, wires: added }: Decided): void {
+    const inside = (wire: number): boolean => firstWire <= wire && wire < firstWire + added;
+    const reads = rows.slice(firstRow, firstRow + count).flatMap((row) => row.flatMap((terms) => unknown(terms)));
+    if (reads.some(([wire]) => !inside(wire))) return;
+    for (let wire = firstWire; wire < firstWire + added; wire++) known.add(wire);
   }
 
   let open = rows;
@@ -90,6 +113,7 @@ export function determined(source: readonly Row[], wires: number, given: readonl
       return rest.some(([wire]) => !known.has(wire));
     });
     if (before === known.size) for (const row of open) zeroTest(row);
+    if (before === known.size) for (const stamp of decided) settle(stamp);
   }
   // An inverse may be left open only if no other row reads it.
   const read = (wire: number): number => rows.filter((row) => row.some((terms) => factorOf(terms, wire) !== 0n)).length;
