@@ -1,37 +1,41 @@
 // Integer graph to a standard ONNX file whose tensors all hold integers, one rule per op. Every node is certified to be
 // exact: in float32 if no partial sum, in any order, reaches 2^24, else in float64 (2^53, which range.ts has proven), so
 // that every IEEE runtime yields the same bits.
-import { typeName, typeRange } from "../core/tensor.ts";
-import type { BorderTensor, Shape } from "../core/tensor.ts";
+import { typeName } from "../core/tensor.ts";
+import type { BorderTensor } from "../core/tensor.ts";
 import { pow2 } from "./binary.ts";
-import { FLOAT_LIMIT, convAttributes, convInPieces } from "./emit-conv.ts";
+import { convAttributes, convInPieces } from "./emit-conv.ts";
+import {
+  alongAxis,
+  as,
+  chain,
+  computedIn,
+  fitsFloat,
+  flattened,
+  heldIn,
+  inputType,
+  nameOf,
+  roundedIn,
+  typeOf,
+  withConstant,
+} from "./emit-job.ts";
+import type { Held, Job, Step } from "./emit-job.ts";
 import type { Graph, NodeOf, Op, Ref, Rules } from "./ir.ts";
-import { inputsOf, nodeAt, readsOf } from "./ir.ts";
+import { inputsOf, nodeAt } from "./ir.ts";
 import { castTo, onnxWriter } from "./onnx-writer.ts";
-import type { Attributes, Element, OnnxWriter, Real } from "./onnx-writer.ts";
-import { rangesOf, reach } from "./range.ts";
+import type { Real } from "./onnx-writer.ts";
+import { rangesOf } from "./range.ts";
 import type { Bounds } from "./range.ts";
 import { COMPILER } from "./version.ts";
 
 export interface Emitted {
   readonly bytes: Uint8Array;
   /** Where the file holds each node's tensor. */
-  readonly tensors: readonly { readonly name: string; readonly type: Real }[];
+  readonly tensors: readonly Held[];
 }
 
 /** Opset 17 and IR version 8: old enough for every runtime in use, new enough for all that is written here. */
 const [OPSET, IR_VERSION] = [17, 8];
-
-/** Quotients and roots are floored in float32 below this, see roundedIn. */
-const QUOTIENT_FLOAT_LIMIT = 2 ** 20;
-
-interface Job {
-  readonly graph: Graph;
-  readonly bounds: readonly Bounds[];
-  readonly writer: OnnxWriter;
-  readonly tensors: { readonly name: string; readonly type: Real }[];
-  readonly casts: Map<string, string>;
-}
 
 export function emitOnnx(graph: Graph): Uint8Array {
   return emit(graph).bytes;
@@ -52,7 +56,7 @@ export function emit(graph: Graph): Emitted {
   });
   // An input that is an output, or a tensor that is two of them, gets a name for each.
   const outputs = graph.outputs.map(({ ref, border: { name } }) => {
-    const { name: own, type } = job.tensors[ref] as Emitted["tensors"][number];
+    const { name: own, type } = job.tensors[ref] as Held;
     if (own !== name) writer.op("Identity", [own], name);
     return { name, type, shape: nodeAt(graph, ref).shape };
   });
@@ -82,99 +86,6 @@ function meaningOf({ type, exponent }: BorderTensor): string {
 
 /** Writes node `ref` so that its tensor is called `name`; returns that tensor's type. `type` is what is exact for it. */
 type Rule<K extends Op> = (job: Job, node: NodeOf<K>, name: string, type: Real, ref: Ref) => Real;
-
-/** float32 if every value that the node reads and computes is below its limit. */
-function computedIn(job: Job, ref: Ref): Real {
-  const { worst } = job.bounds[ref] as Bounds;
-  const reads = readsOf(nodeAt(job.graph, ref));
-  return worst < FLOAT_LIMIT && reads.every((read) => fitsFloat(job, read)) ? "float32" : "float64";
-}
-
-function fitsFloat(job: Job, ref: Ref): boolean {
-  return reach(job.bounds[ref] as Bounds) <= FLOAT_LIMIT;
-}
-
-/** float32 if it holds the node's own values; what it reads meets nothing else on the way. */
-function heldIn(job: Job, ref: Ref): Real {
-  return (job.bounds[ref] as Bounds).worst < FLOAT_LIMIT ? "float32" : "float64";
-}
-
-/**
- * The type in which floor((a + 1/2) / b) and floor(sqrt(x + 1/2)) are floor(a / b) and floor(sqrt(x)), even where the
- * runtime's quotient or root is one unit in the last place off. For integers a and b >= 1 the quotient lies at least
- * 1/(2b) from any integer, and its last place is at most |a + 1/2| / b * 2^-52: below 2^50, half of that. The root of
- * n^2 <= x < (n + 1)^2 lies more than 1/(4(n + 1)) from either, and its last place is below (n + 1) * 2^-52: no more than
- * that where x < 2^50 (range.ts sees to it). In float32 the last place is 2^-23, and 2^20 leaves as much room or more.
- */
-function roundedIn(job: Job, ref: Ref): Real {
-  return (job.bounds[ref] as Bounds).worst < QUOTIENT_FLOAT_LIMIT ? "float32" : "float64";
-}
-
-function typeOf(job: Job, ref: Ref): Real {
-  return (job.tensors[ref] as Emitted["tensors"][number]).type;
-}
-
-function nameOf(job: Job, ref: Ref): string {
-  return (job.tensors[ref] as Emitted["tensors"][number]).name;
-}
-
-/** Node `ref`'s tensor with one dimension, which Gather then picks elements of. */
-function flattened(job: Job, ref: Ref, type: Real, hint: string): string {
-  const x = as(job, ref, type);
-  if (nodeAt(job.graph, ref).shape.length === 1) return x;
-  const all = job.writer.constant(`${hint}.all`, "int64", [1], [-1]);
-  return job.writer.op("Reshape", [x, all], job.writer.fresh(`${hint}.flat`));
-}
-
-function inputType(node: NodeOf<"input">): Real {
-  return typeRange(node.border.type).hi <= FLOAT_LIMIT ? "float32" : "float64";
-}
-
-/** The name of node `ref`'s tensor in the given type, cast if need be. */
-function as(job: Job, ref: Ref, type: Real): string {
-  const tensor = job.tensors[ref] as Emitted["tensors"][number];
-  if (tensor.type === type) return tensor.name;
-  const key = `${type} ${tensor.name}`;
-  const known = job.casts.get(key);
-  if (known !== undefined) return known;
-  const cast = job.writer.op("Cast", [tensor.name], job.writer.fresh(`${tensor.name}.${type}`), castTo(type));
-  job.casts.set(key, cast);
-  return cast;
-}
-
-/** Applies the steps one after another; the last one's output is `name`. */
-function chain(job: Job, first: string, name: string, steps: readonly Step[]): void {
-  const real = steps.length > 0 ? steps : [{ opType: "Identity", more: [] }];
-  real.reduce((x, { opType, more, attributes }, k) => {
-    const output = k === real.length - 1 ? name : job.writer.fresh(`${name}.${opType.toLowerCase()}`);
-    return job.writer.op(opType, [x, ...more], output, attributes);
-  }, first);
-}
-
-interface Step {
-  readonly opType: string;
-  readonly more: readonly string[];
-  readonly attributes?: Attributes;
-}
-
-/** A step with one constant operand, left out where it would do nothing. */
-function withConstant(
-  job: Job,
-  opType: "Mul" | "Add",
-  hint: string,
-  type: Element,
-  shape: Shape,
-  values: ArrayLike<number>,
-): Step[] {
-  const neutral = opType === "Mul" ? 1 : 0;
-  if (Array.from(values).every((value) => value === neutral)) return [];
-  return [{ opType, more: [job.writer.constant(hint, type, values.length === 1 ? [] : shape, values)] }];
-}
-
-/** The shape that lets a vector along `axis` broadcast. */
-function alongAxis(rank: number, axis: number, count: number): Shape {
-  return Array.from({ length: rank }, (_, k) => (k === axis ? count : 1));
-}
 
 const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
   input: (_, node) => inputType(node),
@@ -362,8 +273,7 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
     ]);
     return "float32";
   },
-  select: (job, { c, a, b }, name, _, ref) => {
-    const type = heldIn(job, ref);
+  select: (job, { c, a, b }, name, type) => {
     const condition = job.writer.op("Cast", [nameOf(job, c)], job.writer.fresh(`${name}.condition`), castTo("bool"));
     job.writer.op("Where", [condition, as(job, a, type), as(job, b, type)], name);
     return type;
