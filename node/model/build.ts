@@ -125,6 +125,16 @@ export function level(bench: Workbench, value: Value): Value {
   return levelled;
 }
 
+/** `make` of what is repeated, repeated: elements that are read more than once are computed once. Undefined if none are. */
+export function beforeRepeat(bench: Workbench, value: Value, make: (once: Value) => Value): Value | undefined {
+  const node = bench.nodes[value.ref] as Node;
+  if (node.op !== "take" || value.scale.length > 1) return undefined;
+  if (sizeOf(shapeOf(bench, node.x)) >= sizeOf(node.shape)) return undefined;
+  const { index, shape } = node;
+  const once = make({ ...value, ref: node.x });
+  return add(bench, `${node.name}.again`, { op: "take", x: once.ref, index, shape }, once.scale);
+}
+
 /** What a rescale aims at. */
 export interface Target {
   readonly bits: number;
@@ -146,12 +156,8 @@ export interface Target {
  */
 export function rescale(bench: Workbench, name: string, value: Value, observed: Observed, target: Target): Value {
   const shape = shapeOf(bench, value.ref);
-  const repeat = bench.nodes[value.ref] as Node;
-  if (repeat.op === "take" && value.scale.length === 1 && sizeOf(shapeOf(bench, repeat.x)) < sizeOf(shape)) {
-    // Elements that are read more than once are rescaled once.
-    const once = rescale(bench, name, { ...value, ref: repeat.x }, observed, target);
-    return add(bench, `${name}.repeat`, { op: "take", x: once.ref, index: repeat.index, shape }, once.scale);
-  }
+  const repeated = beforeRepeat(bench, value, (once) => rescale(bench, name, once, observed, target));
+  if (repeated !== undefined) return repeated;
   const top = target.window?.[1] ?? (target.signed ? 2 ** (target.bits - 1) - 1 : 2 ** target.bits - 1);
   const bottom = target.window?.[0] ?? (target.signed ? -top - 1 : 0);
   const common =

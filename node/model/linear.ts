@@ -112,7 +112,7 @@ export function affine(job: Job, node: FloatOf<"affine">): Value {
 /** A larger bias than this would make the accumulators wider than coefficients do. */
 const MOST_BIAS = 2 ** 40;
 
-/** y = +-2^k * x + bias at a scale of its own; the bias is exact to 2^-14 of the tensor's reach. */
+/** y = +-2^k * x + bias at a scale of its own; the bias is exact, or at least to 2^-14 of the tensor's reach. */
 function affineByScale({ bench, values }: Job, node: FloatOf<"affine">): Value | undefined {
   const x = values[node.x] as Value;
   const factorAt = (i: number): number => node.factor[node.factor.length === 1 ? 0 : i] as number;
@@ -122,15 +122,22 @@ function affineByScale({ bench, values }: Job, node: FloatOf<"affine">): Value |
   const { axis } = along;
   const biased = node.bias.some((b) => b !== 0);
   if (!biased && node.factor.every((f) => f > 0)) return { ref: x.ref, scale: along.scale, axis };
-  const finer = biased ? Math.max(0, 14 - exponentOf(Math.max(1, reachOf(bench, x)))) : 0;
+  const biasAt = (i: number): number => node.bias[node.bias.length === 1 ? 0 : i] as number;
+  const most = biased ? Math.max(0, 14 - exponentOf(Math.max(1, reachOf(bench, x)))) : 0;
+  const unitAt = (i: number): number => scaleAt({ ref: x.ref, scale: along.scale, axis }, node.shape, i);
+  const exact = (k: number): boolean =>
+    node.bias.length === 1
+      ? along.scale.every((s) => Number.isInteger((biasAt(0) / s) * 2 ** k))
+      : node.bias.every((b, i) => Number.isInteger((b / unitAt(i)) * 2 ** k));
+  let finer = 0;
+  while (finer < most && !exact(finer)) finer++;
   const scale = along.scale.map((s) => s / 2 ** finer);
   const { op, shape, name } = node;
   const full = new Float64Array(sizeOf(shape));
   const factor = short(full.map((_, i) => Math.sign(factorAt(i)) * 2 ** finer));
   const bias = short(
     full.map((_, i) => {
-      const real = node.bias[node.bias.length === 1 ? 0 : i] as number;
-      return Math.floor(real / scaleAt({ ref: x.ref, scale, axis }, shape, i) + 0.5);
+      return Math.floor(biasAt(i) / scaleAt({ ref: x.ref, scale, axis }, shape, i) + 0.5);
     }),
   );
   if (bias.some((b) => Math.abs(b) > MOST_BIAS)) return undefined;

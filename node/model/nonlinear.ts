@@ -1,24 +1,28 @@
 // The quantizer's rules for ops of two tensors that are not linear (products, quotients, maxima, choices, comparisons), and
 // for functions that need no table: roundings, square roots and reciprocals.
 import { NodeError } from "../core/errors.ts";
-import { bitsFor, exponentFor, exponentOf } from "./binary.ts";
-import { add, level, multiply, ratio, reachOf, rescale } from "./build.ts";
+import { bitsFor, exponentFor, exponentOf, mantissaOf, pow2 } from "./binary.ts";
+import { add, beforeRepeat, level, multiply, ratio, reachOf, rescale } from "./build.ts";
 import type { Value } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
 import { isUnit } from "./exact.ts";
-import type { FloatRef } from "./graph.ts";
+import type { FloatNode, FloatRef } from "./graph.ts";
 import { atOneScale } from "./linear.ts";
-import { narrow, observedOf, valueOf } from "./lowering.ts";
+import { bitsOf, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
 import { largest, smallest } from "./range.ts";
 import type { Bounds } from "./range.ts";
 
 const ONE = Float64Array.of(1);
 
-/** Bits of a product; a product is one row, and what its rescale costs grows with them no faster than rescales before it. */
-const PRODUCT_BITS = 40;
+/** Bits of a product. It is one row, and its rescale costs a row per bit: no more than rescales of its operands would. */
+const PRODUCT_BITS = 48;
+/** What a narrowed operand has more than an activation: errors of both operands add up in a product. */
+const OPERAND_BITS = 4;
 /** Bits that a quotient or a root has at the largest value seen. */
 const QUOTIENT_BITS = 12;
+/** A divisor that could be 0 is kept at this part of the least one seen: each octave costs a row per quotient. */
+const ROOM_BELOW = 16;
 /** What div and sqrt read stays below 2^50. */
 const READ_BITS = 49;
 
@@ -50,6 +54,17 @@ function bitsOfValue(job: Job, value: Value): number {
   return bitsFor(lo, hi);
 }
 
+/** Replaces a wide tensor, for all who read it, by one that a product or a quotient can read; nothing seen is cut off. */
+function narrowOperand(job: Job, ref: FloatRef): void {
+  const value = valueOf(job, ref);
+  const { name } = job.float.nodes[ref] as FloatNode;
+  const seen = observedOf(job, ref);
+  const bits = Math.min(16, bitsOf(job, "activations", name) + OPERAND_BITS);
+  const signed = boundsOf(job, value).lo < 0;
+  const target = { bits, signed, lo: -Infinity, hi: Infinity, common: false };
+  job.values[ref] = rescale(job.bench, `${name}.narrow`, value, { ...seen, values: new Float64Array(0) }, target);
+}
+
 /** Products keep the precision of both operands; only too wide ones are narrowed first, the wider one before. */
 export function mul(job: Job, node: FloatOf<"mul">, ref: FloatRef): Value {
   const { op, name, shape } = node;
@@ -59,7 +74,7 @@ export function mul(job: Job, node: FloatOf<"mul">, ref: FloatRef): Value {
   }
   const bits = (x: FloatRef): number => bitsOfValue(job, valueOf(job, x));
   for (const x of [node.a, node.b].toSorted((p, q) => bits(q) - bits(p))) {
-    if (bits(node.a) + bits(node.b) > PRODUCT_BITS) narrow(job, x);
+    if (bits(node.a) + bits(node.b) > PRODUCT_BITS) narrowOperand(job, x);
   }
   let [a, b] = [valueOf(job, node.a), valueOf(job, node.b)];
   if (a.scale.length > 1 && b.scale.length > 1 && a.axis !== b.axis)
@@ -133,22 +148,29 @@ export function round(job: Job, name: string, value: Value, how: "floor" | "ceil
   return shifted(job, name, rounded, sign, 0);
 }
 
-/** A value of one scale and few bits: the values seen, and twice as much, at `bits` bits. Negative integers become `least`. */
+/** A value of one scale, at `bits` bits that hold twice the values seen; what is below `least` becomes that. */
 function positive(job: Job, name: string, value: Value, seen: Observed, least: number, bits: number): Value {
-  const { lo, hi } = boundsOf(job, value);
-  if (lo >= least && hi < 2 ** bits && value.scale.length === 1) return value;
-  const x = level(job.bench, value);
-  const room = { ...seen, hi: 2 * seen.hi, values: new Float64Array(0) };
-  const target = {
+  const { bench } = job;
+  const repeated = beforeRepeat(bench, value, (once) => positive(job, name, once, seen, least, bits));
+  if (repeated !== undefined) return repeated;
+  const x = level(bench, value);
+  const unit = x.scale[0] as number;
+  const { lo, hi } = boundsOf(job, x);
+  const exponent = exponentFor(Math.max(2 * seen.hi, unit) / mantissaOf(unit), 2 ** bits - 1);
+  const step = hi < 2 ** bits ? unit : Math.max(unit, mantissaOf(unit) * pow2(exponent));
+  const bottom = least === 0 ? 0 : Math.max(1, Math.floor(least / step));
+  if (lo >= bottom && hi < 2 ** bits) return x;
+  if (step === unit) return clamped(job, name, x, bottom, Math.max(bottom, Math.min(hi, 2 ** bits - 1)));
+  const window = [bottom, 2 ** bits - 1] as const;
+  return rescale(bench, name, x, seen, {
     bits,
     signed: false,
     lo: -Infinity,
     hi: Infinity,
     common: false,
-    window: [least, 2 ** bits - 1] as const,
-  };
-  if (boundsOf(job, x).hi < 2 ** bits) return clamped(job, name, x, least, boundsOf(job, x).hi);
-  return rescale(job.bench, name, x, room, target);
+    exponent,
+    window,
+  });
 }
 
 /** Bits by which the smallest positive value seen is below the largest. */
@@ -186,14 +208,13 @@ function divisor(job: Job, name: string, ref: FloatRef): { readonly b: Value; re
   const sign = seen.hi < 0 ? -1 : 1;
   const value = sign < 0 ? shifted(job, `${name}.turned`, valueOf(job, ref), -1, 0) : valueOf(job, ref);
   const turned = sign < 0 ? { lo: -seen.hi, hi: -seen.lo, values: seen.values.map((v) => -v) } : seen;
-  const flat = level(job.bench, value);
-  const { lo } = boundsOf(job, flat);
   const bits = Math.min(24, QUOTIENT_BITS + 1 + octaves(turned));
-  const b = positive(job, `${name}.divisor`, flat, turned, 1, bits);
-  if (lo < 1) {
+  const b = positive(job, `${name}.divisor`, value, turned, turned.lo / ROOM_BELOW, bits);
+  if (boundsOf(job, value).lo < 1) {
+    const { lo } = boundsOf(job, b);
     job.notices.push(
       `"${name}" divides by values that calibration saw from ${seen.lo} to ${seen.hi}, but that inputs could bring to 0: ` +
-        `they are kept at ${(sign * (b.scale[0] as number)).toPrecision(3)} or further from 0`,
+        `they are kept at ${(sign * lo * (b.scale[0] as number)).toPrecision(3)} or further from 0`,
     );
   }
   return { b, sign };
@@ -204,7 +225,7 @@ function quotient(job: Job, name: string, a: Value, b: Value, sign: number, seen
   const [p, q] = [a.scale[0] as number, b.scale[0] as number];
   const reach = Math.max(Math.abs(seen.lo), Math.abs(seen.hi));
   const wanted = reach === 0 ? 0 : exponentOf(p / q) - exponentFor(reach, 2 ** QUOTIENT_BITS - 1);
-  const room = READ_BITS - 2 - bitsFor(0, Math.max(reachOf(job.bench, a), reachOf(job.bench, b)));
+  const room = READ_BITS - 2 - bitsFor(0, reachOf(job.bench, a));
   const k = Math.max(0, Math.min(wanted, room));
   const { shape } = { shape: shapeOf(job, b) };
   // floor((2^(k+1) a + b) / 2b) rounds to the nearest, and 0 to 0.
@@ -216,7 +237,7 @@ function quotient(job: Job, name: string, a: Value, b: Value, sign: number, seen
 
 export function div(job: Job, node: FloatOf<"div">, ref: FloatRef): Value {
   const { b, sign } = divisor(job, node.name, node.b);
-  if (bitsOfValue(job, valueOf(job, node.a)) > 30) narrow(job, node.a);
+  if (bitsOfValue(job, valueOf(job, node.a)) > 30) narrowOperand(job, node.a);
   return quotient(job, node.name, level(job.bench, valueOf(job, node.a)), b, sign, observedOf(job, ref));
 }
 

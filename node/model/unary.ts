@@ -130,7 +130,8 @@ function withoutFlatEnds(curve: Curve, lo: number, hi: number): readonly [number
   const steps = 2 ** 12;
   const at = (i: number): number => lo + ((hi - lo) * i) / steps;
   const values = Array.from({ length: steps + 1 }, (_, i) => curve.f(at(i)));
-  const close = (a: number, b: number): boolean => Math.abs(a - b) <= (curve.y.hi - curve.y.lo) / 2 ** (Math.min(curve.bits, MOST_TABLE_BITS) + 2);
+  const close = (a: number, b: number): boolean =>
+    Math.abs(a - b) <= (curve.y.hi - curve.y.lo) / 2 ** (Math.min(curve.bits, MOST_TABLE_BITS) + 2);
   let [first, last] = [0, steps];
   while (first < last && close(values[first + 1] as number, values[0] as number)) first++;
   while (last > first && close(values[last - 1] as number, values[steps] as number)) last--;
@@ -158,7 +159,7 @@ function entriesOf({ f, y }: Curve, { first, count }: Window, unit: number): Flo
 /** The power of two in which entries are spelled. */
 function unitOf({ y, bits }: Curve): number {
   const reach = Math.max(Math.abs(y.lo), Math.abs(y.hi));
-  return reach === 0 ? 1 : pow2(exponentFor(reach, 2 ** (Math.min(MOST_ENTRY_BITS, bits + ENTRY_BITS) - 1) - 1));
+  return reach === 0 ? 1 : pow2(exponentFor(reach, 2 ** (Math.min(MOST_ENTRY_BITS, bits + ENTRY_BITS) - 1)));
 }
 
 /** One table, or one per index along the axis of the index' scale. `rounding`: of the index, in its units. */
