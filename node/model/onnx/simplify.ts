@@ -6,6 +6,7 @@ import { sameShape } from "./draft.ts";
 import { foldBefore, foldBehind } from "./fold.ts";
 import { fuse } from "./fuse.ts";
 import { maskSoftmax } from "./mask.ts";
+import { recognizeNorms } from "./norms.ts";
 import { type Problem, quote, throwIfAny } from "./problems.ts";
 import { pass, replace, type Work } from "./rewrite.ts";
 import { tapsWithin } from "./window.ts";
@@ -120,7 +121,7 @@ function checkFinite(graph: FloatGraph): void {
 }
 
 export function simplify(graph: FloatGraph): FloatGraph {
-  const rules = [tidy, maskSoftmax, fuse(), mergePad, foldBehind, foldBefore, tidy];
+  const rules = [tidy, recognizeNorms, maskSoftmax, fuse(), mergePad, foldBehind, foldBefore, tidy];
   const result = rules.reduce((current, rule) => pass(current, rule), graph);
   checkFinite(result);
   return result;
