@@ -1,18 +1,18 @@
 // A part of one node's tensor as a node of its own: the same op on what that part reads. For prune.ts.
 import { sizeOf, stridesOf } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
-import type { Graph, MatMulNode, Node, Ref } from "./ir.ts";
+import type { ConcatNode, Graph, MatMulNode, Node, Ref } from "./ir.ts";
 import { nodeAt, readsOf } from "./ir.ts";
 import { withReads } from "./refs.ts";
 
 /** A part of a node's tensor, as a node of its own. */
 export interface Part {
-  /** Nodes to add, the last of which yields the part; each reads those before it by index, from -1 (the last) back. */
+  /** Nodes to add, the last of which yields the part, given what they read; the first of them will be node `next`. */
   readonly nodes: (inputs: readonly Ref[], next: Ref) => readonly Node[];
   /** Which elements it holds, in its order. */
   readonly places: Int32Array;
-  /** Which elements of each tensor that the node reads it is given, and in which shape. */
-  readonly inputs: readonly { readonly places: Int32Array; readonly shape: Shape }[];
+  /** Which elements of each tensor that the node reads it is given, and in which shape; undefined for none at all. */
+  readonly inputs: readonly ({ readonly places: Int32Array; readonly shape: Shape } | undefined)[];
 }
 
 /** Products of matrices of which only a part is needed are written out where that saves this share. */
@@ -73,6 +73,8 @@ export function partOf(graph: Graph, node: Node, mask: Uint8Array): Part | undef
       const input = { places: placesOf(from, windows), shape: sizesOf(windows) };
       return { places: placesOf(shape, lists), inputs: [input], nodes: only({ ...node, shape: sizesOf(lists) }) };
     }
+    case "concat":
+      return concatPart(graph, node, mask);
     case "matmul":
       return matmulPart(graph, node, mask);
     case "step": {
@@ -85,6 +87,24 @@ export function partOf(graph: Graph, node: Node, mask: Uint8Array): Part | undef
     default:
       return undefined; // wiring, and windows, which leave little over
   }
+}
+
+/** The pieces of which something is needed. */
+function concatPart(graph: Graph, node: ConcatNode, mask: Uint8Array): Part {
+  const { axis, shape } = node;
+  const [along] = listsOf(shape, mask, []).slice(axis, axis + 1) as [Int32Array];
+  const kept: number[] = [];
+  let begin = 0;
+  const inputs = node.xs.map((x) => {
+    const from = nodeAt(graph, x).shape;
+    const places = all(from[axis] as number).map((i) => begin + i);
+    begin += places.length;
+    if (!places.some((at) => along.includes(at))) return undefined;
+    kept.push(...places);
+    return { places: all(sizeOf(from)), shape: from };
+  });
+  const lists = shape.map((dim, k) => (k === axis ? Int32Array.from(kept) : all(dim)));
+  return { places: placesOf(shape, lists), inputs, nodes: (xs) => [{ ...node, xs, shape: sizesOf(lists) }] };
 }
 
 type Alike = Extract<Node, { readonly op: "rescale" | "sqrt" | "lookup" | "iszero" | "max" | "mul" | "div" | "select" | "affine" }>; // prettier-ignore

@@ -53,6 +53,7 @@ export function prune(graph: Graph, values: readonly Value[]): Pruned | undefine
     const reads = readsOf(node);
     const inputs: Ref[] = [];
     part.inputs.forEach((input, k) => {
+      if (input === undefined) return;
       const from = reads[k] as Ref;
       const same = reads.findIndex((read, j) => j < k && read === from && part.inputs[j] === input); // x * x is a square
       if (same >= 0) {

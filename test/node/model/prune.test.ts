@@ -51,7 +51,7 @@ describe("pruning", function () {
         }
       }
     }
-    const shrinking = ["affine", "argmax", "dense", "div", "iszero", "lookup", "matmul", "max", "maxpool", "mul", "onehot", "rescale", "select", "sqrt", "step", "sum"]; // prettier-ignore
+    const shrinking = ["affine", "argmax", "concat", "dense", "div", "iszero", "lookup", "matmul", "max", "maxpool", "mul", "onehot", "rescale", "select", "sqrt", "step", "sum"]; // prettier-ignore
     expect([...smaller].filter((op) => shrinking.includes(op)).toSorted()).to.deep.equal(shrinking);
   });
 
