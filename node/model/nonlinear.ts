@@ -224,7 +224,7 @@ function divisor(job: Job, name: string, ref: FloatRef): { readonly b: Value; re
 function quotient(job: Job, name: string, a: Value, b: Value, sign: number, seen: Observed): Value {
   const [p, q] = [a.scale[0] as number, b.scale[0] as number];
   const reach = Math.max(Math.abs(seen.lo), Math.abs(seen.hi));
-  const wanted = reach === 0 ? 0 : exponentOf(p / q) - exponentFor(reach, 2 ** QUOTIENT_BITS - 1);
+  const wanted = reach === 0 ? 0 : exponentOf(p / q) - exponentFor(reach, 2 ** QUOTIENT_BITS);
   const room = READ_BITS - 2 - bitsFor(0, reachOf(job.bench, a));
   const k = Math.max(0, Math.min(wanted, room));
   const { shape } = { shape: shapeOf(job, b) };
