@@ -20,6 +20,8 @@ export interface Value {
 
 export interface Workbench {
   readonly nodes: Node[];
+  /** Names taken, each with the last number that made it unique. */
+  readonly names: Map<string, number>;
   readonly bounds: Bounds[];
   /** What each node's tensor stands for; for reports. */
   readonly values: Value[];
@@ -31,9 +33,12 @@ export type NewNode = DistributeOmit<Node, "name">;
 
 /** Appends a node. @throws NodeError "unsupported" if its values could leave float64's exact integers. */
 export function add(bench: Workbench, name: string, node: NewNode, scale: Float64Array, axis = 0): Value {
-  const taken = new Set(bench.nodes.map((other) => other.name));
   let free = name;
-  for (let k = 2; taken.has(free); k++) free = `${name}#${k}`;
+  for (let k = bench.names.get(name) ?? 1; bench.names.has(free); k++) {
+    free = `${name}#${k + 1}`;
+    bench.names.set(name, k + 1);
+  }
+  bench.names.set(free, 1);
   const named = { ...node, name: free } as Node;
   const reads = readsOf(named);
   const bounds = boundsOf(

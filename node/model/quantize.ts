@@ -51,7 +51,7 @@ export function quantize(
       mend: "Leave it out for the default.",
     });
   }
-  const bench: Workbench = { nodes: [], bounds: [], values: [] };
+  const bench: Workbench = { nodes: [], names: new Map(), bounds: [], values: [] };
   needNames(outputSpecs, float.outputs.map(({ name }) => name), "output"); // prettier-ignore
   const job: Job = {
     float,
