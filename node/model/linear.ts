@@ -35,33 +35,51 @@ export function dense(job: Job, node: FloatDense, ref: FloatRef): Value {
   return add(job.bench, node.name, { op: "dense", x: x.ref, shape: node.shape, weights, bias }, scale, last);
 }
 
-/** Each column's weights 0 or of one size (a sum, a mean, a running sum): exact, however wide x is; sizes go into scales. */
+/** Weights that are up to this many times a column's smallest one, and whole so to float32's precision, are exact. */
+const MOST_MULTIPLE = 16;
+
+/** A weight for each column of which its weights are small multiples: one for all columns where that does. */
+function unitsOf(weights: Float64Array, columns: number): Float64Array | undefined {
+  const units = new Float64Array(columns);
+  weights.forEach((weight, i) => {
+    const size = Math.abs(weight);
+    const n = i % columns;
+    if (size > 0 && (units[n] === 0 || size < (units[n] as number))) units[n] = size;
+  });
+  const least = units.reduce((some, unit) => (unit > 0 && (some === 0 || unit < some) ? unit : some), 0) || 1;
+  const fits = (unitAt: (column: number) => number): boolean =>
+    weights.every((weight, i) => {
+      const multiple = Math.abs(weight) / unitAt(i % columns);
+      const whole = Math.floor(multiple + 0.5);
+      return whole <= MOST_MULTIPLE && Math.abs(multiple - whole) <= 1e-5 * whole;
+    });
+  if (fits(() => least)) return units.fill(least);
+  const own = units.map((unit) => unit || least);
+  return fits((column) => own[column] as number) ? own : undefined;
+}
+
+/** Sums, means, running sums, interpolations: exact, however wide x is, since their units go into the scales. */
 function denseSums(job: Job, node: FloatDense, ref: FloatRef): Value | undefined {
   const { op, name, shape } = node;
   const last = shape.length - 1;
   const columns = shape[last] as number;
-  const size = new Float64Array(columns);
-  for (const [i, weight] of node.weights.entries()) {
-    if (weight === 0) continue;
-    const n = i % columns;
-    if (size[n] !== 0 && size[n] !== Math.abs(weight)) return undefined;
-    size[n] = Math.abs(weight);
-  }
-  const some = size.find((s) => s !== 0) ?? 1;
-  for (const n of size.keys()) size[n] ||= some;
+  const units = unitsOf(node.weights, columns);
+  if (units === undefined) return undefined;
   const wide = valueOf(job, node.x);
+  // Features of very different scales keep theirs: their weights are rounded one by one.
+  if (wide.axis === last && wide.scale.length > 1 && !integersFor([...wide.scale]).exact) return undefined;
   const x = wide.axis === last ? level(job.bench, wide) : wide;
-  if (x.scale.length > 1 && size.some((s) => s !== some)) return undefined;
-  const same = size.every((s) => s === size[0]);
-  const scale = x.scale.length > 1 ? x.scale.map((s) => s * (size[0] as number)) : (same ? size.slice(0, 1) : size).map((s) => s * (x.scale[0] as number)); // prettier-ignore
+  const [first, along] = [units[0] as number, x.scale.length > 1];
+  const same = units.every((unit) => unit === first);
   const biased = node.bias.some((b) => b !== 0);
-  if (biased && x.scale.length > 1) return undefined;
+  if (along && (!same || biased)) return undefined;
+  const scale = along ? x.scale.map((s) => s * first) : (same ? units.slice(0, 1) : units).map((u) => u * (x.scale[0] as number)); // prettier-ignore
   const bias = node.bias.map((b, n) => Math.floor(b / (scale[same ? 0 : n] as number) + 0.5) + 0);
   if (bias.some((b) => Math.abs(b) > MOST_BIAS)) return undefined;
-  const unit = isUnit(job, node.x) && scale.length === 1 && scale[0] === 1 && node.bias.every(Number.isInteger);
-  if (unit) job.integers.add(ref);
-  const weights = Int32Array.from(node.weights, Math.sign);
-  return add(job.bench, name, { op, x: x.ref, shape, weights, bias }, scale, x.scale.length > 1 ? x.axis : last);
+  const whole = isUnit(job, node.x) && scale.length === 1 && scale[0] === 1 && node.bias.every(Number.isInteger);
+  if (whole) job.integers.add(ref);
+  const weights = Int32Array.from(node.weights, (w, i) => Math.floor(w / (units[i % columns] as number) + 0.5));
+  return add(job.bench, name, { op, x: x.ref, shape, weights, bias }, scale, along ? x.axis : last);
 }
 
 export function conv(job: Job, node: FloatConv): Value {
