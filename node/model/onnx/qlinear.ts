@@ -1,12 +1,13 @@
 // onnxruntime's quantized ops of the domain com.microsoft: sums, products, pools, joins and tables of 8-bit tensors. Each
 // becomes exact integer ops, compared here with onnxruntime's float32 arithmetic over all values that it can meet.
+import { exponentOf, pow2 } from "../binary.ts";
 import { logistic, quantizeLinear } from "../float32.ts";
 import type { Expr } from "../graph.ts";
 import { planeFor } from "../plane.ts";
-import type { Plane } from "../plane.ts";
+import type { Plane, Side } from "../plane.ts";
 import { requantized } from "../rounding.ts";
 import { type Activation, affine, broadcastShape, emit, sameShape, spread, spreadTensor, tensorOf } from "./draft.ts";
-import { malformed, unsupported } from "./problems.ts";
+import { malformed, quote, unsupported } from "./problems.ts";
 import {
   centered,
   type Params,
@@ -28,6 +29,10 @@ function valuesOf(type: Activation["type"]): number[] {
   const [lo, hi] = rangeOf(type);
   if (hi - lo > 255) unsupported(`it computes on ${type}`, "8-bit tensors are read.");
   return Array.from({ length: hi - lo + 1 }, (_, i) => lo + i);
+}
+
+function sideOf({ scale, zeroPoint }: Params): Side {
+  return { scale: single(scale), zeroPoint: single(zeroPoint) };
 }
 
 function needType(x: { readonly type: Activation["type"] }, ...params: readonly Params[]): void {
@@ -61,9 +66,23 @@ function lowerTable(site: Site, fn: (real: number) => number): Activation {
   return table(site, x, paramsAt(site, 1, "input"), paramsAt(site, 3, "output"), fn);
 }
 
+/** By FMA, as onnxruntime has it on x86-64; told where a machine without it would have another value. */
 function lowerSigmoid(site: Site): Activation {
-  const fused = lowerTable(site, (real) => logistic(real, true));
-  return fused;
+  const y = lowerTable(site, (real) => logistic(real, true));
+  const { scale, zeroPoint } = paramsAt(site, 1, "input");
+  const to = paramsAt(site, 3, "output");
+  const [lo, hi] = rangeOf(y.type);
+  const at = (q: number, fused: boolean): number => {
+    const real = f((q - single(zeroPoint)) * single(scale));
+    return quantizeLinear(logistic(real, fused), single(to.scale), single(to.zeroPoint), lo, hi);
+  };
+  const other = valuesOf(y.type).filter((q) => at(q, true) !== at(q, false));
+  if (other.length > 0) {
+    site.draft.notices.push(
+      `${quote(site.name)} is taken as on a machine with fused multiply-add; others differ at ${other.join(", ")}`,
+    );
+  }
+  return y;
 }
 
 function lowerLeaky(site: Site): Activation {
@@ -109,10 +128,6 @@ function lowerAdd(site: Site): Activation {
   needType(a.value, a, b, y);
   const shape = broadcastShape(a.value.shape, b.value.shape);
   const [lo, hi] = rangeOf(a.value.type);
-  const side = ({ scale, zeroPoint }: Params): { scale: number; zeroPoint: number } => ({
-    scale: single(scale),
-    zeroPoint: single(zeroPoint),
-  });
   const lone = isSingle(a.value.shape, shape)
     ? ("a" as const)
     : isSingle(b.value.shape, shape)
@@ -121,11 +136,11 @@ function lowerAdd(site: Site): Activation {
   const values = sides.map(({ value }) =>
     value.kind === "constant" ? [...new Set(value.data)] : valuesOf(value.type),
   );
-  const addition = { a: side(a), b: side(b), c: side(y), lo, hi, ...(lone && { single: lone }) };
+  const addition = { a: sideOf(a), b: sideOf(b), c: sideOf(y), lo, hi, ...(lone && { single: lone }) };
   const plane = planeFor(addition, values[0] as number[], values[1] as number[]);
   if (plane === undefined) {
     return unsupported(
-      `no integers add as onnxruntime does at the scales ${side(a).scale}, ${side(b).scale} and ${side(y).scale}`,
+      `no integers add as onnxruntime does at the scales ${sideOf(a).scale}, ${sideOf(b).scale} and ${sideOf(y).scale}`,
       "Give the sum a scale that is a power of two times one of its operands' scales.",
     );
   }
@@ -258,18 +273,13 @@ function lowerAverage(site: Site): Activation {
   const taps = windows.kernel[0] * windows.kernel[1];
   const rows = tapsWithin(windows, 0, top, top + height);
   const columns = tapsWithin(windows, 1, left, left + width);
-  const inside = new Set(rows.flatMap((r) => columns.map((c) => r * c)));
-  const counts = flagOf(site, "count_include_pad", false) ? new Set([taps]) : inside;
-  if (counts.size > 1) unsupported("its windows at the edge average over fewer elements", "Give it no padding, or count_include_pad = 1."); // prettier-ignore
-  const [count] = counts as unknown as [number];
-  const scale = averageScale(
-    plane.x.type,
-    single(x.scale),
-    single(y.scale),
-    single(y.zeroPoint),
-    taps,
-    [...counts][0] ?? count,
-  );
+  const inside = rows.flatMap((r) => columns.map((c) => r * c));
+  const padded = flagOf(site, "count_include_pad", false);
+  if (!padded && inside.some((n) => n !== inside[0])) {
+    unsupported("its windows average over different numbers of elements", "Give it no padding, or count_include_pad = 1."); // prettier-ignore
+  }
+  const count = padded ? taps : (inside[0] as number);
+  const scale = averageScale(sideOf(x), sideOf(y), rangeOf(plane.x.type), taps, count);
   const sum = sums(site, centered(site, plane.x, single(x.zeroPoint)), windows.kernel, windows);
   return unlift(site, plane, requantizeTo(site, sum, Float64Array.of(scale), y, { arithmetic: "shifted" }));
 }
@@ -279,39 +289,34 @@ function lowerAverage(site: Site): Activation {
  * time: a function of the integers' sum alone only where no rounding can carry a value over a half. The float32 ratio that
  * rounds the same for every sum. @throws Refusal if there is none
  */
-function averageScale(
-  type: Activation["type"],
-  x: number,
-  y: number,
-  zeroPoint: number,
-  taps: number,
-  count: number,
-): number {
-  const [lo, hi] = rangeOf(type);
-  const reach = taps * (hi - lo);
-  const exact = x === f(2 ** Math.round(Math.log2(x)));
-  for (const ratio of [f(f(x / f(count)) / y), f(x / f(y * count))]) {
-    let right = true;
-    for (let n = -reach; n <= reach && right; n++) {
-      const real = (n * x) / count / y + zeroPoint;
-      const error = exact
-        ? 2 ** -22 * Math.abs(real)
-        : (taps + 4) * 2 ** -24 * (Math.abs(real) + Math.abs(zeroPoint) + 1);
-      const [low, high] = [Math.round(real - error), Math.round(real + error)];
-      const mine = requantized({ arithmetic: "shifted", scale: ratio, zeroPoint, lo, hi }, n);
-      const clamp = (v: number): number => Math.min(hi, Math.max(lo, v));
-      if (exact) {
-        const mean = f(f(n * x) / f(count));
-        right = mine === clamp(requantized({ arithmetic: "shifted", scale: 1, zeroPoint, lo, hi }, f(mean / y)));
-      } else right = low === high && mine === clamp(low);
-    }
-    if (right) return ratio;
+function averageScale(x: Side, y: Side, [lo, hi]: readonly [number, number], taps: number, count: number): number {
+  const farthest = Math.max(hi - x.zeroPoint, x.zeroPoint - lo);
+  // A power of two leaves the sums exact: only the two divisions and the last addition round.
+  const exact = x.scale === pow2(exponentOf(x.scale));
+  // Each of the taps is rounded once, and so is each sum of them, none larger than `taps` of the farthest values.
+  const drift = (2 * taps * taps * farthest * x.scale * UNIT) / count / y.scale;
+  const wanted = (n: number): number | undefined => {
+    const last = { arithmetic: "shifted", scale: 1, zeroPoint: y.zeroPoint, lo, hi } as const;
+    if (exact) return requantized(last, f(f(f(n * x.scale) / f(count)) / y.scale));
+    const real = (n * x.scale) / count / y.scale + y.zeroPoint;
+    const error = drift + 4 * UNIT * (Math.abs(real) + 2 * Math.abs(y.zeroPoint) + 1);
+    const [low, high] = [real - error, real + error].map((v) => Math.min(hi, Math.max(lo, Math.floor(v + 0.5))));
+    return low === high ? low : undefined;
+  };
+  for (const scale of [f(f(x.scale / f(count)) / y.scale), f(x.scale / f(y.scale * count))]) {
+    const rule = { arithmetic: "shifted", scale, zeroPoint: y.zeroPoint, lo, hi } as const;
+    let n = -taps * farthest;
+    while (n <= taps * farthest && requantized(rule, n) === wanted(n)) n++;
+    if (n > taps * farthest) return scale;
   }
   return unsupported(
-    `onnxruntime's rounded float32 sums at the scales ${x} and ${y} are not a function of the integers' sum`,
+    `onnxruntime's rounded float32 sums at the scales ${x.scale} and ${y.scale} are not a function of the integers' sum`,
     "Give the pool an input scale that is a power of two.",
   );
 }
+
+/** Half a unit in the last place of a float32 in [1, 2), as a share of it. */
+const UNIT = 2 ** -24;
 
 const eightBit = "8-bit tensors, constant scales; bit for bit onnxruntime's";
 const channelsLast = { channels_last: { kind: "int" } } as const;

@@ -7,7 +7,7 @@ import { elemTypeOf, integerRange, isFloat } from "./constant.ts";
 import type { Constant, ElemType } from "./constant.ts";
 import { type Activation, affine, permuted, spread, tensorOf, transpose, type Value } from "./draft.ts";
 import { windowAttributes } from "./linear.ts";
-import { malformed, unsupported } from "./problems.ts";
+import { malformed, quote, unsupported } from "./problems.ts";
 import {
   axisIn,
   constantAt,
@@ -92,6 +92,11 @@ export function requantizeTo(
   const { axis = 0, arithmetic = "scaled" } = more;
   const { draft, name } = site;
   const zeroPoint = single(y.zeroPoint);
+  if (hi - lo > 255) {
+    draft.notices.push(
+      `${quote(name)} is quantized to ${type}, for which onnxruntime computes in float32: it may differ by a step`,
+    );
+  }
   const rule = { op: "requantize", x: x.ref, axis, scale, zeroPoint, lo, hi, arithmetic } as const;
   return tensorOf(draft, { ...rule, shape: x.shape, name }, type);
 }
