@@ -241,7 +241,12 @@ export function evaluateFloat(graph: FloatGraph, input: Float64Array): Float64Ar
   const at: Inputs = (ref) => tensors[ref] as Float64Array;
   const shapeAt: Shapes = (ref) => (graph.nodes[ref] as FloatNode).shape;
   for (const node of graph.nodes.slice(tensors.length)) {
-    tensors.push((RULES[node.op] as Rule<FloatNode["op"]>)(node, at, shapeAt));
+    tensors.push(evaluateNode(node, at, shapeAt));
   }
   return tensors;
+}
+
+/** The tensor of one node, given those that it reads. */
+export function evaluateNode(node: FloatNode, at: Inputs, shapeAt: Shapes): Float64Array {
+  return (RULES[node.op] as Rule<FloatNode["op"]>)(node, at, shapeAt);
 }

@@ -3,6 +3,7 @@
 import { type Shape, sizeOf } from "../../core/tensor.ts";
 import type { FloatAffine, FloatConv, FloatGraph, FloatMaxPool, FloatNode } from "../graph.ts";
 import { sameShape } from "./draft.ts";
+import { embed } from "./embed.ts";
 import { foldBefore, foldBehind } from "./fold.ts";
 import { fuse } from "./fuse.ts";
 import { maskSoftmax } from "./mask.ts";
@@ -121,8 +122,9 @@ function checkFinite(graph: FloatGraph): void {
 }
 
 export function simplify(graph: FloatGraph): FloatGraph {
-  const rules = [tidy, recognizeNorms, maskSoftmax, fuse(), mergePad, foldBehind, foldBefore, tidy];
-  const result = rules.reduce((current, rule) => pass(current, rule), graph);
+  const rules = [tidy, recognizeNorms, maskSoftmax, fuse(), mergePad, foldBehind, foldBefore];
+  const folded = rules.reduce((current, rule) => pass(current, rule), graph);
+  const result = pass(embed(folded), tidy);
   checkFinite(result);
   return result;
 }

@@ -1,9 +1,17 @@
 // Decoder-only transformers as PyTorch exports them: causal attention in six ways by two exporters, against onnxruntime;
-// masks that hide exactly; and the example.
+// masks that hide exactly; embeddings of which all that follows is a table; and the example.
 import { expect } from "chai";
+import fs from "node:fs";
+import { splitFlat } from "../../../node/core/tensor.ts";
+import { toIntegers, toReals } from "../../../node/model/border.ts";
+import { quantizeModel } from "../../../node/model/compile.ts";
+import { readDataset } from "../../../node/model/dataset.ts";
 import { evaluateFloat } from "../../../node/model/evaluate-float.ts";
-import type { FloatGraph, FloatNode } from "../../../node/model/graph.ts";
-import { type ModelSpec, node, tensor } from "../../support/onnx.ts";
+import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
+import { floatInputs, type FloatGraph, type FloatNode } from "../../../node/model/graph.ts";
+import { bordersOf } from "../../../node/model/ir.ts";
+import { readModel } from "../../../node/model/onnx/read.ts";
+import { type ModelSpec, node, type NodeInit, noise, tensor } from "../../support/onnx.ts";
 import { agree, agreeFile, refused } from "../../support/onnxAgree.ts";
 
 const CONTEXT = 6;
@@ -88,5 +96,122 @@ describe("Mod of constants", () => {
     ];
     await refused({ ...zero, initializers }, "input", "it divides by 0");
     await refused({ nodes: [node("Mod", ["x", "b"], ["y"], { fmod: 1 })], initializers: [tensor("b", [4], [1, 2, 3, 4])] }, "unsupported", "its dividend (input 0) depends"); // prettier-ignore
+  });
+});
+
+describe("functions of an embedding", () => {
+  const dims = [1, 4];
+  const values = (name: string, shape: readonly number[], seed: number) =>
+    tensor(
+      name,
+      shape,
+      noise(
+        seed,
+        shape.reduce((a, b) => a * b),
+      ),
+    );
+  const initializers = [values("table", [5, 6], 1), values("positions", [1, 4, 6], 2), values("w", [6, 3], 3), values("scale", [6], 4)]; // prettier-ignore
+  const gather = node("Gather", ["table", "x"], ["e"]);
+  const add = node("Add", ["e", "positions"], ["p"]);
+  const spec = (nodes: readonly NodeInit[]): ModelSpec => ({ nodes, initializers, input: { dims, type: "int64" } });
+  const ids = [
+    [0, 1, 2, 3],
+    [4, 4, 0, 2],
+  ];
+  const counts = (graph: FloatGraph, ...ops: readonly string[]): number =>
+    graph.nodes.filter(({ op }) => ops.includes(op)).length;
+
+  it("are one table of it, the same in all places or one for each", async () => {
+    const rest = (from: string): NodeInit[] => [
+      node("LayerNormalization", [from, "scale"], ["n"], { axis: -1 }),
+      node("Tanh", ["n"], ["t"]),
+      node("Mul", ["t", from], ["m"]),
+      node("MatMul", ["m", "w"], ["y"]),
+    ];
+    for (const nodes of [
+      [gather, ...rest("e")],
+      [gather, add, ...rest("p")],
+    ]) {
+      const graph = await agree(spec(nodes), ids);
+      expect(counts(graph, "normalize", "unary", "mul")).to.equal(0);
+      expect(counts(graph, "dense")).to.equal(1);
+    }
+  });
+
+  it("end where places meet: what mixes them is computed", async () => {
+    const nodes = [gather, add, node("Tanh", ["p"], ["t"]), node("Transpose", ["t"], ["z"], { perm: [0, 2, 1] }), node("Softmax", ["z"], ["q"], { axis: -1 }), node("Relu", ["q"], ["y"])]; // prettier-ignore
+    const graph = await agree(spec(nodes), ids);
+    expect(counts(graph, "unary")).to.equal(0);
+    expect(counts(graph, "softmax")).to.equal(1);
+  });
+
+  it("stay where two indices meet, and where nothing but constants is added", async () => {
+    const other = node("Gather", ["table", "x2"], ["f"]);
+    const both = [gather, other, node("Mul", ["e", "f"], ["m"]), node("Tanh", ["m"], ["y"])];
+    const two = { ...spec(both), moreInputs: [{ name: "x2", dims, type: "int64" }] } as const;
+    const graph = await agree(two, [[0, 1, 2, 3, 3, 2, 1, 4]]);
+    expect(counts(graph, "mul", "unary")).to.equal(2);
+    const plain = await agree(spec([gather, node("Add", ["e", "positions"], ["y"])]), ids);
+    expect(plain.nodes.some(({ name }) => name.includes("/table"))).to.equal(false);
+  });
+
+  it("are left alone where the table would be too large", async () => {
+    const table = values("table", [3000, 32], 1);
+    const nodes = [gather, node("Tanh", ["e"], ["y"])];
+    const graph = await agree({ nodes, initializers: [table], input: { dims: [1, 8], type: "int64" } }, [[0, 1, 2999, 3, 4, 5, 6, 7]]); // prettier-ignore
+    expect(counts(graph, "unary")).to.equal(1);
+  });
+});
+
+describe("the example tiny-transformer", function () {
+  this.timeout(120_000);
+  const folder = "models/tiny-transformer";
+
+  it("is as accurate as its card says, loses nothing to integers, and each token has the highest score", async () => {
+    const float = await readModel(`${folder}/model.onnx`);
+    const slots = floatInputs(float);
+    const { graph } = quantizeModel(float, (await readDataset(`${folder}/calibration.npz`, slots)).samples);
+    const { samples, labels } = await readDataset(`${folder}/test.npz`, slots);
+    const { inputs, outputs } = bordersOf(graph);
+    expect(outputs.map(({ name }) => name)).to.deep.equal(["token", "scores"]);
+    let right = 0;
+    samples.forEach((sample, i) => {
+      const reals = toReals(outputs, outputsOf(graph, evaluate(graph, toIntegers(inputs, sample))));
+      const [token, scores] = splitFlat(outputs, reals) as [Float64Array, Float64Array];
+      expect(scores[token[0] as number]).to.equal(Math.max(...scores));
+      if (token[0] === labels?.[i]) right++;
+    });
+    const card = JSON.parse(fs.readFileSync(`${folder}/model.json`, "utf8")) as { accuracy: { float: number; heldOut: number } }; // prettier-ignore
+    expect(samples.length).to.equal(card.accuracy.heldOut);
+    expect(right / samples.length).to.be.at.least(card.accuracy.float - 0.005);
+  });
+
+  it("tells the letters of a word in order, token by token", async () => {
+    const float = await readModel(`${folder}/model.onnx`);
+    const { graph } = quantizeModel(
+      float,
+      (await readDataset(`${folder}/calibration.npz`, floatInputs(float))).samples,
+    );
+    const vocabulary = JSON.parse(fs.readFileSync(`${folder}/vocabulary.json`, "utf8")) as string[];
+    const { inputs, outputs } = bordersOf(graph);
+    for (const [word, answer] of [
+      ["glassbox", "abglosx."],
+      ["z", "z."],
+      ["aaaa", "a."],
+      ["b?a", "ab."],
+    ]) {
+      const ids = [...`${word}=`].map((c) => vocabulary.indexOf(c));
+      let told = "";
+      while (!told.endsWith(".") && told.length < 16) {
+        const context = [...new Array<number>(16).fill(0), ...ids].slice(-16);
+        const reals = toReals(
+          outputs,
+          outputsOf(graph, evaluate(graph, toIntegers(inputs, Float64Array.from(context)))),
+        );
+        ids.push(reals[0] as number);
+        told += vocabulary[reals[0] as number];
+      }
+      expect(told).to.equal(answer);
+    }
   });
 });
