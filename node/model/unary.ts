@@ -164,7 +164,8 @@ function unitOf({ y, bits }: Curve): number {
 
 /** One table, or one per index along the axis of the index' scale. `rounding`: of the index, in its units. */
 function lookUp(job: Job, node: Unary, curve: Curve, index: Value, window: Window, rounding: number): Value {
-  const reals = Array.from(index.scale, (scale) => entriesOf(curve, window, scale));
+  const byScale = new Map([...new Set(index.scale)].map((scale) => [scale, entriesOf(curve, window, scale)]));
+  const reals = Array.from(index.scale, (scale) => byScale.get(scale) as Float64Array);
   let unit = unitOf(curve);
   const exact = (wide: number): boolean => reals.every((list) => list.every((v) => Number.isInteger(v / wide)));
   while (exact(unit) && exact(2 * unit) && unit < 1) unit *= 2;
@@ -232,6 +233,7 @@ function errorOf(
 ): number {
   let worst = 0;
   scales.forEach((scale, c) => {
+    if (scales.indexOf(scale) !== c) return;
     for (let i = 0; i < count; i++) {
       for (const at of [-rounding, 0, rounding]) {
         const real = (first + i + at) * scale;
