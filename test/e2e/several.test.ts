@@ -87,6 +87,12 @@ describe("a model of several inputs and outputs, on the command line", function 
       const again = await json("prove", "pack", "--input", other, "--out", "q.json");
       expect(again["output"], other).to.equal(proved["output"]);
     }
+    // Every byte but 0 is true.
+    const truths = (bytes: string): string => `${input.slice(0, -6)}${bytes}`;
+    const loud = await json("prove", "pack", "--input", truths("ff0002"), "--out", "q.json");
+    expect(loud["output"]).to.equal(proved["output"]);
+    const turned = await json("prove", "pack", "--input", truths("01ff00"), "--out", "q.json");
+    expect(turned["output"]).not.to.equal(proved["output"]);
     const verified = await glassbox("verify", "pack", "p.json");
     expect(verified.code).to.equal(0);
     expect(verified.stdout)

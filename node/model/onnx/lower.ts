@@ -3,7 +3,7 @@
 import { type FloatGraph, type FloatNode, type FloatOutput } from "../graph.ts";
 import type { CheckedModel, CheckedOutput } from "./check.ts";
 import { type Budget, MAX_RANK, readTensor } from "./constant.ts";
-import { type Activation, type Draft, emit, type Value } from "./draft.ts";
+import { type Activation, affine, type Draft, emit, type Value } from "./draft.ts";
 import type { Node } from "./gen/onnx_pb.ts";
 import { checkNode, titleOf } from "./nodes.ts";
 import { gather, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
@@ -78,6 +78,12 @@ function withoutSoftmax(draft: Draft, ref: number): Omit<FloatOutput, "name"> {
   };
 }
 
+/** A truth value that comes in may be any byte: 0 is false, every other one is true. */
+function truth(draft: Draft, name: string, { ref: x, shape, type }: Activation): Activation {
+  const ref = emit(draft, { op: "compare", x, relation: "zero", shape, name: `${name}/false` });
+  return affine(draft, `${name}/true`, { kind: "activation", ref, shape, type }, -1, 1);
+}
+
 /** @throws NodeError that lists all problems of the model's nodes */
 export function lower(model: CheckedModel, budget: Budget): FloatGraph {
   const problems: Problem[] = [];
@@ -91,6 +97,10 @@ export function lower(model: CheckedModel, budget: Budget): FloatGraph {
     values.set(name, ref === undefined ? "broken" : { kind: "activation", ref, shape, type });
   }
   throwIfAny(problems);
+  for (const [name, value] of values) {
+    if (value !== "broken" && value.kind === "activation" && value.type === "bool")
+      values.set(name, truth(draft, name, value));
+  }
   readInitializers(model, values, budget, problems);
   const extra = new Map<string, string>();
   for (const node of model.nodes) {
