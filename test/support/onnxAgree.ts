@@ -89,22 +89,29 @@ export async function agreeFile(file: string, tokens = 10, tolerance = 1e-5): Pr
   const graph = await readModel(file);
   const inputs = floatInputs(graph);
   for (const seed of [1, 2, 3]) {
-    const parts = inputs.map(({ shape, elemType }, i) => {
-      const one = (v: number): number => (elemType.startsWith("float") ? Math.fround(2 * v) : Math.floor((tokens / 2) * (v + 1))); // prettier-ignore
-      return Float64Array.from(noise(100 * seed + i, sizeOf(shape)), one);
-    });
+    const flat = drawnFor(graph, seed, tokens);
+    const parts = splitFlat(inputs, flat);
     const feeds = inputs.map(({ shape, elemType }, i) => ({
       dims: shape,
       type: elemType,
       data: parts[i] as Float64Array,
     }));
     const expected = await runAll(file, feeds);
-    floatOutputs(graph, joinFlat(parts)).forEach(({ shape, data }, k) => {
+    floatOutputs(graph, flat).forEach(({ shape, data }, k) => {
       expect(shape, `shape of output ${k}`).to.deep.equal(expected[k]?.shape);
       expected[k]?.data.forEach((v, i) => expectNear(data[i], v, tolerance * Math.max(1, Math.abs(v)), `output ${k}, element ${i}`)); // prettier-ignore
     });
   }
   return graph;
+}
+
+function drawnFor(graph: FloatGraph, seed: number, tokens: number): Float64Array {
+  return joinFlat(
+    floatInputs(graph).map(({ shape, elemType }, i) => {
+      const one = (v: number): number => (elemType.startsWith("float") ? Math.fround(2 * v) : Math.floor((tokens / 2) * (v + 1))); // prettier-ignore
+      return Float64Array.from(noise(100 * seed + i, sizeOf(shape)), one);
+    }),
+  );
 }
 
 export interface QuantizedRun {
@@ -123,7 +130,22 @@ export async function quantizedRun(
   options: QuantizeOptions = {},
   more: readonly Float64Array[] = [],
 ): Promise<QuantizedRun> {
-  const float = await readModelBytes(bytesOf(spec));
+  return runBoth(await readModelBytes(bytesOf(spec)), samples, options, more);
+}
+
+/** The same for a file, calibrated by and compared on drawn inputs, as agreeFile draws them. */
+export async function quantizedFile(file: string, tokens = 10, options: QuantizeOptions = {}): Promise<QuantizedRun> {
+  const float = await readModel(file);
+  const samples = Array.from({ length: 300 }, (_, seed) => drawnFor(float, seed + 1, tokens));
+  return runBoth(float, samples.slice(0, 250), options, samples.slice(250));
+}
+
+function runBoth(
+  float: FloatGraph,
+  samples: readonly Float64Array[],
+  options: QuantizeOptions,
+  more: readonly Float64Array[],
+): QuantizedRun {
   const { graph } = quantizeModel(float, samples, options);
   const { inputs, outputs } = bordersOf(graph);
   const runs = [...samples, ...more].map((sample) => {

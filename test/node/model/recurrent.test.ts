@@ -5,7 +5,7 @@ import type { FloatDense } from "../../../node/model/graph.ts";
 import { readModelBytes } from "../../../node/model/onnx/read.ts";
 import { expectNear } from "../../support/near.ts";
 import { type AttributeOf, bytesOf, type ModelSpec, node, noise, tensor } from "../../support/onnx.ts"; // prettier-ignore
-import { agree, agreeFile, floatOutputs, refused } from "../../support/onnxAgree.ts";
+import { agree, agreeFile, floatOutputs, quantizedFile, refused } from "../../support/onnxAgree.ts";
 
 type Kind = "LSTM" | "GRU" | "RNN";
 const GATES = { LSTM: 4, GRU: 3, RNN: 1 };
@@ -249,4 +249,19 @@ describe("recurrent nets as PyTorch exports them", () => {
       it(`${name} by the ${exporter} exporter yields what onnxruntime yields`, async () => {
         await agreeFile(`test/vectors/onnx/${name}-${exporter}.onnx`);
       });
+
+  it("loses little to integers, whatever the exporter", async () => {
+    const most = { lstm: 0.05, "lstm-deep": 0.05, "lstm-stateful": 0.02, gru: 0.02, "gru-deep": 0.02, rnn: 0.02, "rnn-deep": 0.02 }; // prettier-ignore
+    for (const [name, share] of Object.entries(most)) {
+      const { errors } = await quantizedFile(`test/vectors/onnx/${name}-dynamo.onnx`);
+      errors.forEach((error, k) => expect(error, `${name}, output ${k}`).to.be.below(share));
+    }
+  }).timeout(60_000);
+
+  it("has no integers for the steps that no output needs: the second layer's way back is read at its first", async () => {
+    const { graph, float } = await quantizedFile("test/vectors/onnx/rnn-deep-legacy.onnx");
+    const functions = float.nodes.filter(({ op }) => op === "unary").length;
+    expect(functions).to.equal(5 * 4);
+    expect(graph.nodes.filter(({ op }) => op === "lookup").length).to.equal(5 * 3 + 1);
+  });
 });

@@ -12,7 +12,7 @@ import { floatInputs, type FloatGraph, type FloatNode } from "../../../node/mode
 import { bordersOf } from "../../../node/model/ir.ts";
 import { readModel } from "../../../node/model/onnx/read.ts";
 import { type ModelSpec, node, type NodeInit, noise, tensor } from "../../support/onnx.ts";
-import { agree, agreeFile, refused } from "../../support/onnxAgree.ts";
+import { agree, agreeFile, quantizedFile, refused } from "../../support/onnxAgree.ts";
 
 const CONTEXT = 6;
 const STYLES = ["causal", "boolean", "filled", "lowest", "added", "module"] as const;
@@ -52,6 +52,18 @@ describe("transformer blocks as PyTorch exports them", function () {
     for (const style of STYLES) {
       const graph = await agreeFile(fileOf(style, "dynamo"));
       const scores = (ids: Float64Array): Float64Array => evaluateFloat(graph, ids)[graph.outputs[0]?.ref ?? -1] as Float64Array; // prettier-ignore
+      for (let at = 0; at < CONTEXT; at++) {
+        const ids = tokens(at + 1);
+        expectCausal(scores(ids), scores(ids.with(at, (ids[at] as number) === 9 ? 0 : (ids[at] as number) + 1)), at);
+      }
+    }
+  });
+
+  it("loses little to integers, and hides what comes behind from them, too", async () => {
+    for (const style of STYLES) {
+      const { graph, errors } = await quantizedFile(fileOf(style, "legacy"));
+      errors.forEach((error) => expect(error, style).to.be.below(0.03));
+      const scores = (ids: Float64Array): Float64Array => outputsOf(graph, evaluate(graph, ids));
       for (let at = 0; at < CONTEXT; at++) {
         const ids = tokens(at + 1);
         expectCausal(scores(ids), scores(ids.with(at, (ids[at] as number) === 9 ? 0 : (ids[at] as number) + 1)), at);
