@@ -9,7 +9,7 @@ import { isUnit } from "./exact.ts";
 import type { FloatConv, FloatDense, FloatNode, FloatRef } from "./graph.ts";
 import { NARROW, alongAxis, bitsOf, narrow, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
-import { largest } from "./range.ts";
+import { largest, smallest } from "./range.ts";
 import type { Bounds } from "./range.ts";
 import { quantizeChannels } from "./weights.ts";
 
@@ -37,6 +37,9 @@ export function dense(job: Job, node: FloatDense, ref: FloatRef): Value {
 
 /** Weights that are up to this many times a column's smallest one, and whole so to float32's precision, are exact. */
 const MOST_MULTIPLE = 16;
+
+/** Scales within this of each other have 8 bits and more as coefficients of one unit. */
+const MOST_SPREAD = 16;
 
 /** A weight for each column of which its weights are small multiples: one for all columns where that does. */
 function unitsOf(weights: Float64Array, columns: number): Float64Array | undefined {
@@ -66,8 +69,9 @@ function denseSums(job: Job, node: FloatDense, ref: FloatRef): Value | undefined
   const units = unitsOf(node.weights, columns);
   if (units === undefined) return undefined;
   const wide = valueOf(job, node.x);
-  // Features of very different scales keep theirs: their weights are rounded one by one.
-  if (wide.axis === last && wide.scale.length > 1 && !integersFor([...wide.scale]).exact) return undefined;
+  // Features whose scales lie far apart keep them: one scale would leave the small ones few bits.
+  const spread = largest(wide.scale) / smallest(wide.scale);
+  if (wide.axis === last && spread > MOST_SPREAD && !integersFor([...wide.scale]).exact) return undefined;
   const x = wide.axis === last ? level(job.bench, wide) : wide;
   const [first, along] = [units[0] as number, x.scale.length > 1];
   const same = units.every((unit) => unit === first);
@@ -228,6 +232,9 @@ export function atOneScale(job: Job, name: string, xs: readonly FloatRef[]): rea
   return broughtTo(job, name, values, met, axis).map((value) => ({ ...value, scale, axis }));
 }
 
+/** Coefficients of 12 bits widen a sum, at a row per bit; narrowing its terms first would cost a row per bit of each. */
+const MOST_BEFORE_COEFFICIENTS = 2 ** 28;
+
 interface Meeting {
   readonly values: readonly Value[];
   /** By index of the axis. */
@@ -248,7 +255,10 @@ function meet(job: Job, xs: readonly FloatRef[], factors: readonly number[]): Me
     values = values.map((value, i) => (wide[i] ? noFiner(job, xs[i] as FloatRef, value, exponent) : value));
     met = meeting(values, factors);
   }
-  if (!met.every(({ exact }) => exact)) {
+  if (
+    !met.every(({ exact }) => exact) &&
+    values.some((value) => reachOf(job.bench, value) >= MOST_BEFORE_COEFFICIENTS)
+  ) {
     const distinct = xs.map((x) => narrow(job, x));
     values = axes.size > 1 ? distinct.map((value) => level(job.bench, value)) : distinct;
     met = meeting(values, factors);

@@ -52,6 +52,7 @@ export type AttributeOf =
   | readonly number[]
   | { readonly float: number }
   | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
   | { readonly tensor: TensorInit };
 
 export function attribute(name: string, value: AttributeOf): AttributeInit {
@@ -60,6 +61,8 @@ export function attribute(name: string, value: AttributeOf): AttributeInit {
   if ("float" in value) return { name, type: 1, f: value.float };
   if ("floats" in value) return { name, type: 6, floats: [...value.floats] };
   if ("tensor" in value) return { name, type: 4, t: value.tensor };
+  if ("strings" in value)
+    return { name, type: 8, strings: value.strings.map((text) => new TextEncoder().encode(text)) };
   return { name, type: 7, ints: value.map(BigInt) };
 }
 

@@ -26,12 +26,36 @@ export function product(
   return tensorOf(site.draft, node, "float32");
 }
 
+/**
+ * The same for features as they come, of very different sizes: each is brought to the size of what it adds to the scores,
+ * which is free, so that the quantizer gives bits where they count.
+ */
+export function weighted(
+  site: Site,
+  x: Activation,
+  coefficients: readonly number[],
+  rows: number,
+  bias: readonly number[],
+  name = site.name,
+): Activation {
+  const inner = x.shape.at(-1) as number;
+  if (coefficients.length !== rows * inner) return product(site, x, coefficients, rows, bias, name);
+  const most = new Float64Array(inner);
+  coefficients.forEach((c, i) => (most[i % inner] = Math.max(most[i % inner] as number, Math.abs(c))));
+  const least = most.reduce((low, m) => (m > 0 && m < low ? m : low), Infinity);
+  if (!Number.isFinite(least)) return product(site, x, coefficients, rows, bias, name);
+  const factors = Array.from(most, (m) => (m > 0 ? m : least));
+  const every = factors.map((_, k) => k);
+  const sized = mapped(site.draft, `${name}/sized`, x, every, factors, every.map(() => 0)); // prettier-ignore
+  return product(site, sized, coefficients.map((c, i) => c / (factors[i % inner] as number)), rows, bias, name); // prettier-ignore
+}
+
 function lowerRegressor(site: Site): Activation {
   const x = featuresAt(site);
   const targets = intOf(site, "targets", 1);
   const bias = numbersOf(site, "intercepts") ?? new Array<number>(targets).fill(0);
   if (bias.length !== targets) malformed(`it has ${bias.length} intercepts for ${targets} target(s)`);
-  const scores = product(site, x, numbersOf(site, "coefficients") ?? [], targets, bias);
+  const scores = weighted(site, x, numbersOf(site, "coefficients") ?? [], targets, bias);
   const post = postTransformOf(site);
   // onnxruntime transforms the scores of several targets only.
   return transformed(site, scores, targets === 1 ? "NONE" : post);
@@ -44,7 +68,7 @@ function lowerClassifier(site: Site): readonly Activation[] {
   const coefficients = numbersOf(site, "coefficients") ?? [];
   const bias = numbersOf(site, "intercepts") ?? malformed("it has no intercepts");
   const rows = bias.length;
-  const scores = product(site, x, coefficients, rows, bias);
+  const scores = weighted(site, x, coefficients, rows, bias);
   if (rows === 1) {
     const { ref, shape } = scores;
     const bit = emit(site.draft, { op: "compare", x: ref, relation: "positive", shape, name: `${site.name}/class` });

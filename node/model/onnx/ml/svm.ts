@@ -5,7 +5,7 @@ import { type Activation, emit, tensorOf } from "../draft.ts";
 import { malformed, quote, unsupported } from "../problems.ts";
 import { flagOf, intOf, type OpRule, type Site, stringOf } from "../site.ts";
 import { classOf, featuresAt, labelOf, labelsOf, mapped, numbersOf, postTransformOf, transformed } from "./classes.ts"; // prettier-ignore
-import { product } from "./linear.ts";
+import { product, weighted } from "./linear.ts";
 
 type Numbers = readonly number[];
 
@@ -38,7 +38,7 @@ function kernelScores(
   if (kernel.kind === "LINEAR") {
     // The sum of products with support vectors is one product.
     const folded = rows.flatMap((row) => Array.from({ length: inner }, (_, f) => row.reduce((sum, c, v) => sum + c * (vectors[v * inner + f] as number), 0))); // prettier-ignore
-    return product(site, x, folded, rows.length, bias, `${site.name}/score`);
+    return weighted(site, x, folded, rows.length, bias, `${site.name}/score`);
   }
   const values = kernel.kind === "RBF" ? radial(site, x, kernel, vectors, count) : ofProducts(site, x, kernel, vectors, count); // prettier-ignore
   return product(site, values, rows.flat(), rows.length, bias, `${site.name}/score`);
@@ -49,7 +49,7 @@ function ofProducts(site: Site, x: Activation, kernel: Kernel, vectors: Numbers,
   const { gamma, coef0, degree, kind } = kernel;
   const { draft, name } = site;
   const scaled = vectors.map((v) => v * gamma);
-  const dots = product(site, x, scaled, count, new Array<number>(count).fill(coef0), `${name}/products`);
+  const dots = weighted(site, x, scaled, count, new Array<number>(count).fill(coef0), `${name}/products`);
   if (kind === "POLY" && (!Number.isInteger(degree) || degree < 1 || degree > 8)) {
     unsupported(`its kernel is a polynomial of degree ${degree}`, "Degrees from 1 to 8 are read.");
   }
@@ -93,7 +93,7 @@ function lowerRegressor(site: Site): Activation {
   const rho = numbersOf(site, "rho")?.[0] ?? malformed("it has no rho");
   const linear = intOf(site, "n_supports", 0) === 0;
   const scores = linear
-    ? product(site, x, coefficients, 1, [rho], `${site.name}/score`)
+    ? weighted(site, x, coefficients, 1, [rho], `${site.name}/score`)
     : kernelScores(site, x, kernel, vectors, [coefficients], [rho]);
   if (!flagOf(site, "one_class", false)) return scores;
   const sign = {
@@ -118,7 +118,7 @@ function lowerClassifier(site: Site): readonly Activation[] {
   if (classes < 2) unsupported("it has one class", "A model with one answer needs no proof.");
   if (supports === 0) {
     // liblinear: one row for each class, and one bias for all.
-    const scores = product(site, x, coefficients, classes, new Array<number>(classes).fill(rho[0] as number), `${site.name}/score`); // prettier-ignore
+    const scores = weighted(site, x, coefficients, classes, new Array<number>(classes).fill(rho[0] as number), `${site.name}/score`); // prettier-ignore
     if (classes === 2) unsupported("it is linear without support vectors, with two classes", "Export a LinearSVC.");
     return [labelOf(site, classOf(site, scores), labels), transformed(site, scores, post)];
   }
