@@ -4,32 +4,28 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { createRequire } from "node:module";
-import { setImmediate } from "node:timers/promises";
 import { buildCircuit, type CircuitReport } from "../circuit/build.ts";
-import { NodeError, throwIfAborted } from "../core/errors.ts";
+import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { type IntType, splitFlat, typeRange } from "../core/tensor.ts";
-import { type Accuracy, classesAt, count, newTally, summary } from "../model/accuracy.ts";
-import { exponentFor } from "../model/binary.ts";
+import { type Accuracy, classesAt } from "../model/accuracy.ts";
 import { observe } from "../model/calibrate.ts";
-import { inputBorders, type InputSpec, needNames, specFor, type Specs, toIntegers, toReals } from "../model/border.ts";
+import { inputBorders, type InputSpec, type Specs } from "../model/border.ts";
 import { type QuantizedModel, quantizeModel } from "../model/compile.ts";
-import { type Dataset, parseRandom, randomDataset, readDataset } from "../model/dataset.ts";
-import { evaluate, outputsOf } from "../model/evaluate.ts";
-import { evaluateFloat } from "../model/evaluate-float.ts";
+import { type Dataset, parseRandom, readDataset } from "../model/dataset.ts";
 import { type FloatGraph, floatInputs } from "../model/graph.ts";
-import { bordersOf, type Graph } from "../model/ir.ts";
+import { bordersOf } from "../model/ir.ts";
 import type { Dims } from "../model/onnx/check.ts";
 import { readModelBytes } from "../model/onnx/read.ts";
 import { DEFAULT_WIDTHS, type OutputSpec, type Widths } from "../model/lowering.ts";
 import { serializeGraph } from "../model/serialize.ts";
 import { COMPILER } from "../model/version.ts";
 import { developmentKey, isKept } from "../proof/cache.ts";
-import { sha256 } from "../proof/files.ts";
 import type { Json } from "../proof/json.ts";
 import type { Description } from "../proof/manifest.ts";
 import { type ModelPackage, type PackageKey, writePackage } from "../proof/package.ts";
 import { DEVELOPMENT_SEED } from "../proof/setup.ts";
+import { calibrationOf, type CalibrationOptions, digestOf } from "./calibration.ts";
+import { comparisonText, compareWithFloat } from "./compare.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { type Bar, type Found, searchWidths, type Trial } from "./search.ts";
 
@@ -40,20 +36,13 @@ export type StepRunner = <T>(
   detail?: (result: T) => string,
 ) => Promise<T>;
 
-export interface CompileOptions {
+export interface CompileOptions extends CalibrationOptions {
   readonly source: string;
-  /** A data file, or random[:seed]. */
-  readonly calibration: string;
   /** Labelled or unlabelled data to compare float and integer on; without it the calibration data. */
   readonly test?: string;
   readonly name: string;
   /** The package's folder. */
   readonly out: string;
-  readonly inputs?: Specs<InputSpec>;
-  /** For random calibration: what floats are taken for that nothing is declared of. */
-  readonly assumed?: InputSpec;
-  /** Reals that the inputs lie between; for random calibration. */
-  readonly inputRanges?: Specs<Range>;
   readonly outputs?: Specs<OutputSpec>;
   /** Sizes of the dimensions that the file leaves open. */
   readonly dims?: Dims;
@@ -67,8 +56,7 @@ export interface CompileOptions {
   readonly onEstimate?: (estimate: Estimate, hasKey: boolean) => Promise<void>;
 }
 
-type Range = readonly [lo: number, hi: number];
-type PrepareOptions = Pick<CompileOptions, "source" | "calibration" | "inputs" | "assumed" | "inputRanges" | "outputs" | "dims" | "widths">; // prettier-ignore
+type PrepareOptions = CalibrationOptions & Pick<CompileOptions, "source" | "outputs" | "dims" | "widths">;
 
 /** What a source and its calibration give, before circuit and keys. Auditors make it again and compare. */
 export interface Prepared {
@@ -88,9 +76,6 @@ export interface Compiled {
   readonly found: Found | undefined;
   readonly estimate: Estimate;
 }
-
-const RANDOM_SAMPLES = 256;
-const INT16: IntType = { bits: 16, signed: true };
 
 /** Reads source and calibration and quantizes. @throws NodeError "input", "unsupported", "usage" */
 export async function prepareModel(options: PrepareOptions, step: StepRunner): Promise<Prepared> {
@@ -115,12 +100,7 @@ async function readGiven(options: PrepareOptions, step: StepRunner): Promise<Giv
     },
     ({ float }) => `${float.nodes.length} nodes: ${[...new Set(float.nodes.map(({ op }) => op))].join(" ")}`,
   );
-  const seed = parseRandom(options.calibration);
-  const inputs = seed === undefined ? options.inputs : { ...undeclared(float, options), ...options.inputs };
-  const calibration =
-    seed === undefined
-      ? await readDataset(options.calibration, floatInputs(float), { classes: classesAt(float) !== undefined })
-      : randomCalibration(float, seed, inputs, options.inputRanges);
+  const { inputs, calibration } = await calibrationOf(float, options);
   return { float, source, inputs, calibration };
 }
 
@@ -218,67 +198,6 @@ function readSource(file: string): Uint8Array {
   }
 }
 
-/** What random calibration takes inputs for whose type neither file nor caller says. @throws NodeError "usage" */
-function undeclared(float: FloatGraph, { inputs = {}, inputRanges = {}, assumed }: PrepareOptions): Specs<InputSpec> {
-  const open = floatInputs(float).filter(
-    ({ name, elemType }) => specFor(inputs, name) === undefined && /^(float|int64)/.test(elemType),
-  );
-  const specs = open.map(({ name }) => {
-    const range = specFor(inputRanges, name);
-    if (range === undefined) return [name, assumed] as const;
-    const exponent = exponentFor(Math.max(Math.abs(range[0]), Math.abs(range[1])), typeRange(INT16).hi);
-    return [name, { type: INT16, exponent }] as const;
-  });
-  const unknown = specs.filter(([, spec]) => spec === undefined).map(([name]) => name);
-  if (unknown.length > 0) {
-    throw new NodeError(
-      "usage",
-      `random calibration needs to know what the inputs are, and the type of ${unknown.join(", ")} is open`,
-      {
-        mend: "Declare them: --input uint8, or --input name=int16@-8, or --input-range -1,1; or calibrate with a data file.",
-      },
-    );
-  }
-  return Object.fromEntries(specs as [string, InputSpec][]);
-}
-
-function randomCalibration(
-  float: FloatGraph,
-  seed: number,
-  declared: Specs<InputSpec> | undefined,
-  ranges: Specs<Range> = {},
-): Dataset {
-  needNames(ranges, floatInputs(float).map(({ name }) => name), "input"); // prettier-ignore
-  const truths = floatInputs(float).filter(({ elemType }) => elemType === "bool");
-  const all = { ...Object.fromEntries(truths.map(({ name }) => [name, [0, 1] as const])), ...ranges };
-  return randomDataset(inputBorders(float, [], declared), seed, RANDOM_SAMPLES, all);
-}
-
-/** Float64 evaluation of the float graph against the integer graph: the same figures on any machine. */
-async function compareWithFloat(float: FloatGraph, graph: Graph, data: Dataset, call: LongCall): Promise<Accuracy> {
-  const { inputs, outputs } = bordersOf(graph);
-  const classes = classesAt(float);
-  const tally = newTally();
-  for (const [i, sample] of data.samples.entries()) {
-    call.onProgress?.({ what: "samples", done: i, total: data.samples.length });
-    await setImmediate(); // so that an abort is heard
-    throwIfAborted(call.signal);
-    const tensors = evaluateFloat(float, sample);
-    const reals = float.outputs.map(({ ref }) => tensors[ref] as Float64Array);
-    const answer = outputsOf(graph, evaluate(graph, toIntegers(inputs, sample)));
-    count(tally, float, reals, splitFlat(outputs, toReals(outputs, answer)), classes, data.labels?.[i]);
-  }
-  return summary(tally, data.samples.length, classes !== undefined, data.labels !== undefined);
-}
-
-export function comparisonText({ samples, float, integer, changed, error }: Accuracy): string {
-  const share = (count: number): string => `${((100 * count) / samples).toFixed(2)} %`;
-  const accuracy = float && integer && `float ${share(float.right)}, integer ${share(integer.right)} right`;
-  const labels = changed !== undefined && `${changed} of ${samples} classes changed`;
-  const largest = error !== undefined && `largest error ${error.max.toPrecision(3)}`;
-  return [accuracy, labels, largest].filter(Boolean).join("; ");
-}
-
 function describe(
   options: CompileOptions,
   { graph, layers, notices, certificates }: QuantizedModel,
@@ -306,12 +225,6 @@ function describe(
     notices,
     tools: toolVersions(),
   };
-}
-
-/** SHA-256 over the samples as little-endian float64, in order. */
-export function digestOf(data: Dataset): ReturnType<typeof sha256> {
-  const all = Buffer.concat(data.samples.map((s) => Buffer.from(s.buffer, s.byteOffset, s.byteLength)));
-  return sha256(all);
 }
 
 /** Versions that the bytes of the files depend on. */

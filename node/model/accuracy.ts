@@ -182,6 +182,10 @@ function tensorOf(type: FloatInput["elemType"], data: Float64Array, shape: reado
     case "int64":
       return new Tensor(type, BigInt64Array.from(data, BigInt), shape);
     case "bool":
-      return new Tensor(type, Uint8Array.from(data), shape);
+      return new Tensor(
+        type,
+        Uint8Array.from(data, (value) => (value === 0 ? 0 : 1)),
+        shape,
+      );
   }
 }

@@ -11,7 +11,8 @@ import type { Specs } from "../../model/border.ts";
 import { parseRandom } from "../../model/dataset.ts";
 import { sha256 } from "../../proof/files.ts";
 import type { ModelPackage } from "../../proof/package.ts";
-import { digestOf, prepareModel, type StepRunner } from "../compile.ts";
+import { digestOf } from "../calibration.ts";
+import { prepareModel, type StepRunner } from "../compile.ts";
 import { type ChainOptions, openClient, withChain } from "./chain.ts";
 import { action, integerOption, withExamples } from "./context.ts";
 

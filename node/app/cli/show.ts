@@ -5,7 +5,7 @@ import { toReals } from "../../model/border.ts";
 import { type FloatGraph, floatInputs } from "../../model/graph.ts";
 import type { LayerReport } from "../../model/report.ts";
 import type { ModelPackage } from "../../proof/package.ts";
-import { comparisonText } from "../compile.ts";
+import { comparisonText } from "../compare.ts";
 import { type Estimate, MACHINE, proofSecondsOf } from "../estimate.ts";
 import type { Found } from "../search.ts";
 import { bytes, columns, duration, grouped } from "../terminal.ts";
