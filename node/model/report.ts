@@ -36,13 +36,14 @@ export function reportLayers(
   graph: Graph,
   values: readonly Value[],
   samples: readonly Float64Array[],
-  { signal }: LongCall = {},
+  { signal, onProgress }: LongCall = {},
 ): LayerReport[] {
   const bounds = rangesOf(graph);
   const seen = graph.nodes.map((): [number, number] => [Infinity, -Infinity]);
   const cut = graph.nodes.map(() => 0);
-  for (const sample of samples) {
+  for (const [i, sample] of samples.entries()) {
     throwIfAborted(signal);
+    onProgress?.({ what: "samples in integers", done: i, total: samples.length });
     const tensors = evaluate(graph, toIntegers(bordersOf(graph).inputs, sample));
     tensors.forEach((tensor, ref) => {
       const node = nodeAt(graph, ref);
