@@ -1,6 +1,7 @@
 // What a person sees: steps with progress on stderr, results on stdout. Knows nothing of what the steps do.
 import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
+import { throwIfAborted } from "../core/errors.ts";
 import type { OnProgress } from "../core/ports.ts";
 
 export interface Step {
@@ -90,6 +91,9 @@ export function openTerminal(options: { readonly quiet?: boolean } = {}): Termin
       try {
         const answer = await Promise.race([reader.question(`  ${question} [y/N] `, signal ? { signal } : {}), closed]);
         return /^y(es)?$/i.test(answer.trim());
+      } catch (thrown) {
+        throwIfAborted(signal);
+        throw thrown;
       } finally {
         reader.close();
       }
