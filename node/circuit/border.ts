@@ -15,13 +15,13 @@ import { inputsOf } from "../model/ir.ts";
 import type { Graph, Output, Ref } from "../model/ir.ts";
 import type { Lc, Wire } from "./lc.ts";
 import { ONE, lcOf, times } from "./lc.ts";
-import { elementOf } from "./layers.ts";
-import type { Walk } from "./layers.ts";
 import { boundsAt, specOf, spellingOf } from "./plan.ts";
 import type { Plan, Spelling } from "./plan.ts";
 import { ABSORB, RATE } from "./poseidon.ts";
 import { PUBLIC, onWire } from "./sheet.ts";
 import type { Operand } from "./sheet.ts";
+import { elementOf } from "./walk.ts";
+import type { Walk } from "./walk.ts";
 
 /** How one border element enters its words: by bits, or whole where its bounds make it a plain unsigned number. */
 export type Entry = Spelling | "whole";

@@ -9,13 +9,14 @@ import { sizeOf } from "../core/tensor.ts";
 import { nodeAt } from "../model/ir.ts";
 import type { Graph, Op, Ref } from "../model/ir.ts";
 import { layClaim } from "./border.ts";
-import { lay, walkOn } from "./layers.ts";
+import { lay } from "./layers.ts";
 import { LIBRARY } from "./library.ts";
 import { Circuit } from "./linker.ts";
 import type { Trace } from "./linker.ts";
 import { planOf } from "./plan.ts";
 import { PUBLICS } from "./sheet.ts";
 import { SymbolFile } from "./symbols.ts";
+import { walkOn } from "./walk.ts";
 import { loadGadgets } from "./witness.ts";
 
 export interface BuildOptions extends LongCall {

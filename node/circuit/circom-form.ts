@@ -1,11 +1,11 @@
 // The circom text of a form (table.ts) over bits: as stamp-form.ts stamps it, one element after another. Part of the export.
 import { nodeAt } from "../model/ir.ts";
 import type { Digits } from "./digits.ts";
-import { symbolOf } from "./layers.ts";
 import type { Plan } from "./plan.ts";
 import type { Ends } from "./stamp-form.ts";
 import type { Combo, TableForm } from "./table.ts";
 import { soleSlot } from "./table.ts";
+import { symbolOf } from "./walk.ts";
 
 /** What the elements of one node that have a form are made of; nothing where none has. */
 export function formParts(symbol: string, size: number, forms: readonly TableForm[]): string {

@@ -6,8 +6,9 @@ import { typeRange } from "../core/tensor.ts";
 import { bitsFor } from "./lc.ts";
 import { termsOf } from "./linear.ts";
 import type { LinearNode } from "./linear.ts";
-import { boundsAt, planRescale } from "./plan.ts";
+import { boundsAt } from "./plan.ts";
 import type { Interval, Plan } from "./plan.ts";
+import { planRescale } from "./plan-rescale.ts";
 
 /**
  * value = constant + factor * v, where v is what the bits of an element of `owner` spell: v = base + sum of bit[t] 2^t; or,

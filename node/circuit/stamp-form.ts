@@ -3,8 +3,6 @@
 import { sizeOf } from "../core/tensor.ts";
 import { nodeAt } from "../model/ir.ts";
 import type { Clamp, Digits } from "./digits.ts";
-import { elementOf, symbolOf } from "./layers.ts";
-import type { Walk } from "./layers.ts";
 import { ONE, lcOf, plus, times } from "./lc.ts";
 import type { Value, Wire } from "./lc.ts";
 import { specOf } from "./plan.ts";
@@ -12,6 +10,8 @@ import { onWire } from "./sheet.ts";
 import type { Operand, Sheet } from "./sheet.ts";
 import type { Combo, TableForm } from "./table.ts";
 import { soleSlot } from "./table.ts";
+import { elementOf, symbolOf } from "./walk.ts";
+import type { Walk } from "./walk.ts";
 
 /** Bits, the lowest first, and how their owner has clamped what they spell. */
 export interface Bits {

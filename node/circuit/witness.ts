@@ -8,7 +8,7 @@ import type { Graph } from "../model/ir.ts";
 import { layClaim } from "./border.ts";
 import type { Spec } from "./compile.ts";
 import type { Gadget } from "./gadget.ts";
-import { lay, walkOn } from "./layers.ts";
+import { lay } from "./layers.ts";
 import type { Value, Wire } from "./lc.ts";
 import { Values } from "./lc.ts";
 import { LIBRARY } from "./library.ts";
@@ -16,6 +16,7 @@ import type { Library } from "./library.ts";
 import { Circuit } from "./linker.ts";
 import { planOf } from "./plan.ts";
 import type { Plan } from "./plan.ts";
+import { walkOn } from "./walk.ts";
 import { Census, PUBLIC, PUBLICS, placeName } from "./sheet.ts";
 import type { Operand, Place, Sheet } from "./sheet.ts";
 

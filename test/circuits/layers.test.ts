@@ -17,7 +17,8 @@ import type { Trace } from "../../node/circuit/linker.ts";
 import { planOf } from "../../node/circuit/plan.ts";
 import { readWtns } from "../../node/circuit/r1cs.ts";
 import { explainRow } from "../../node/circuit/symbols.ts";
-import { lay, walkOn } from "../../node/circuit/layers.ts";
+import { lay } from "../../node/circuit/layers.ts";
+import { walkOn } from "../../node/circuit/walk.ts";
 import { fill, prepare, prepareWitness } from "../../node/circuit/witness.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { R, reduce } from "../../node/core/field.ts";
@@ -150,7 +151,7 @@ describe("circuits of whole models", function () {
           const output = wire - (stamp?.firstWire ?? 0);
           const sign = whole(random, 0, 1) * 2 - 1;
           const bare = stamp?.gadget === undefined;
-          for (const shift of bare ? [1, 40, 3000, 2 ** 17] : [0, sign, sign * 2 ** (stamp.gadget!.bits >> 1)]) {
+          for (const shift of bare ? [1, 40, 3000, 2 ** 17] : [0, sign, sign * 2 ** (stamp.gadget.bits >> 1)]) {
             Object.assign(lie, { base: bare ? -1 : stamp.firstWire, shift, output, delta: shift === 0 ? sign : 0 }); // prettier-ignore
             try {
               // what the lying gadget yields is what everything after it takes for true

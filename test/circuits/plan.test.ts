@@ -3,8 +3,9 @@ import { expect } from "chai";
 import { HINTS } from "../../node/circuit/hints.ts";
 import { Values } from "../../node/circuit/lc.ts";
 import type { Spec } from "../../node/circuit/compile.ts";
-import { differenceBits, planOf, planRescale, spellingOf } from "../../node/circuit/plan.ts";
+import { differenceBits, planOf, spellingOf } from "../../node/circuit/plan.ts";
 import type { Plan } from "../../node/circuit/plan.ts";
+import { planRescale } from "../../node/circuit/plan-rescale.ts";
 import type { RescaleNode } from "../../node/model/ir.ts";
 import { INT16, INT8, NetBuilder, UINT8, randomOf, whole } from "../support/nets.ts";
 

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import * as snarkjs from "snarkjs";
 import { reduce } from "../../../node/core/field.ts";
 import { splitFlat } from "../../../node/core/tensor.ts";
-import { symbolOf } from "../../../node/circuit/layers.ts";
+import { symbolOf } from "../../../node/circuit/walk.ts";
 import { planOf } from "../../../node/circuit/plan.ts";
 import { inputsOf } from "../../../node/model/ir.ts";
 import { readGraph, readInput } from "../claims.ts";
