@@ -4,16 +4,7 @@ import { joinFlat, splitFlat } from "../../node/core/tensor.ts";
 import { evaluateFloat } from "../../node/model/evaluate-float.ts";
 import { type FloatGraph, floatInputs } from "../../node/model/graph.ts";
 import { plainSource } from "../../node/model/onnx/ml/plain.ts";
-import {
-  type AttributeOf,
-  bytesOf,
-  type Elem,
-  type ModelInit,
-  type ModelSpec,
-  node,
-  type NodeInit,
-  typed,
-} from "./onnx.ts";
+import { type AttributeOf, bytesOf, type ModelInit, type ModelSpec, node, type NodeInit, typed } from "./onnx.ts";
 
 export function mlNode(
   op: string,
