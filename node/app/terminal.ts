@@ -1,5 +1,4 @@
 // What a person sees: steps with progress on stderr, results on stdout. Knows nothing of what the steps do.
-import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { throwIfAborted } from "../core/errors.ts";
 import type { OnProgress } from "../core/ports.ts";
@@ -87,12 +86,12 @@ export function openTerminal(options: { readonly quiet?: boolean } = {}): Termin
     async ask(question, signal) {
       if (!live || !process.stdin.isTTY) return undefined;
       const reader = createInterface({ input: process.stdin, output: process.stderr });
-      const closed = once(reader, "close").then(() => "");
       try {
-        const answer = await Promise.race([reader.question(`  ${question} [y/N] `, signal ? { signal } : {}), closed]);
+        const answer = await reader.question(`  ${question} [y/N] `, signal ? { signal } : {});
         return /^y(es)?$/i.test(answer.trim());
       } catch (thrown) {
         throwIfAborted(signal);
+        if ((thrown as NodeJS.ErrnoException).code === "ABORT_ERR") return false; // Ctrl-C or Ctrl-D at the question
         throw thrown;
       } finally {
         reader.close();
