@@ -8,12 +8,12 @@ import { add, rescale, stepsOf } from "./build.ts";
 import type { Value } from "./build.ts";
 import { isUnit } from "./exact.ts";
 import type { FloatRequantize } from "./graph.ts";
-import { borderPoints, lineAt, lineFor, stepAt } from "./line.ts";
+import { borderPoints, lineFor, stepAt } from "./line.ts";
 import type { Line, Steps } from "./line.ts";
 import { observedOf, valueOf } from "./lowering.ts";
 import type { Job } from "./lowering.ts";
 import type { Bounds } from "./range.ts";
-import { requantized, thresholdsOf } from "./rounding.ts";
+import { requantized, roundToEven, thresholdsOf } from "./rounding.ts";
 import type { Rounding } from "./rounding.ts";
 
 /** That one tensor's integers are onnxruntime's: all accumulators at which a value begins or ends were compared. */
@@ -41,10 +41,11 @@ export function requantize(job: Job, node: FloatRequantize, ref: number): Value 
   job.integers.add(ref);
   const channels = channelsOf(job, node);
   const lines = channels.flatMap(({ line }) => line ?? []);
-  const tabled = lines.length < channels.length;
-  job.certificates.push(certify(node.name, channels, tabled));
-  if (tabled) job.notices.push(tableNotice(node, channels));
-  return tabled ? byTable(job, node, channels) : byLines(job, node, lines);
+  const forms = lines.length < channels.length ? undefined : formsOf(lines, node.zeroPoint);
+  job.certificates.push(certify(node.name, channels, forms));
+  if (forms !== undefined) return byForms(job, node, forms);
+  job.notices.push(tableNotice(node, channels));
+  return byTable(job, node, channels);
 }
 
 /** One channel for each scale, with its range and thresholds; equal ones are computed once. */
@@ -75,28 +76,28 @@ function channelsOf(job: Job, node: FloatRequantize): readonly Channel[] {
   });
 }
 
-/** Compares every border point once more, by the line's own integers. @throws NodeError "internal" if one differs */
-function certify(name: string, channels: readonly Channel[], tabled: boolean): Certificate {
-  const distinct = [...new Set(channels)];
+/** Compares every border point once more, by the integers that are emitted. @throws NodeError "internal" if one differs */
+function certify(name: string, channels: readonly Channel[], forms: readonly Form[] | undefined): Certificate {
+  const distinct = new Map(channels.map((channel, c) => [channel, forms?.[c]]));
   let points = 0;
   const words: number[] = [];
-  for (const channel of distinct) {
-    const { rounding, line, from, to, thresholds } = channel;
+  for (const [channel, form] of distinct) {
+    const { rounding, from, to, thresholds } = channel;
     words.push(rounding.scale, rounding.zeroPoint, from, to, ...thresholds);
-    const mended = line?.mends.flatMap(({ at }) => [at - 1, at, at + 1]) ?? [];
-    for (const x of new Set([...borderPoints(channel), ...mended.filter((at) => at >= from && at <= to)])) {
+    const moved = form?.mends.flatMap(({ at }) => [at - 1, at, at + 1]) ?? [];
+    for (const x of new Set([...borderPoints(channel), ...moved.filter((at) => at >= from && at <= to)])) {
       points++;
-      const mine = tabled || line === undefined ? stepAt(channel, x) : lineAt(line, channel, x);
+      const mine = form === undefined ? stepAt(channel, x) : formAt(form, rounding, x);
       if (mine === requantized(rounding, x)) continue;
       throw new NodeError("internal", `the integer form of "${name}" yields ${mine} for the accumulator ${x}`);
     }
   }
-  const mended = distinct.some(({ line }) => line !== undefined && line.mends.length > 0);
-  const form = tabled ? "table" : mended ? "mended" : "line";
+  const mended = forms?.some(({ mends }) => mends.length > 0);
+  const form = forms === undefined ? "table" : mended ? "mended" : "line";
   const bytes = new Uint8Array(8 * words.length);
   const view = new DataView(bytes.buffer);
   words.forEach((word, i) => view.setFloat64(8 * i, word, true));
-  return { name, scales: distinct.length, points, form, sha256: createHash("sha256").update(bytes).digest("hex") };
+  return { name, scales: distinct.size, points, form, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** A list with one entry per channel, element by element; of length 1 where all are equal. */
@@ -128,11 +129,45 @@ function affine(
   return add(job.bench, name, { op: "affine", x: x.ref, shape, factor: full(factor), bias: full(bias) }, ONE);
 }
 
-function byLines(job: Job, node: FloatRequantize, lines: readonly Line[]): Value {
+/** What is emitted for one scale: rescale((x + by where x = at) * factor + bias, shift, ties) + offset. */
+interface Form {
+  readonly factor: number;
+  readonly bias: number;
+  readonly shift: number;
+  readonly ties: "up" | "even";
+  readonly offset: number;
+  readonly mends: Line["mends"];
+}
+
+/** Lines as one rescale reads them: with the same ties and offset. */
+function formsOf(lines: readonly Line[], zeroPoint: number): readonly Form[] {
   const ties = lines.some((line) => line.ties === "even") ? "even" : "up";
-  const offset = Math.max(...lines.map((line) => Math.abs(line.offset))) === 0 ? 0 : node.zeroPoint;
-  const forms = lines.map((line) => rescaleForm(line, ties, offset));
-  const x = mended(job, node, lines);
+  const offset = lines.some((line) => line.offset !== 0) ? zeroPoint : 0;
+  return lines.map((line) => {
+    const { multiplier, shift, mends } = line;
+    const unit = 2 ** shift;
+    const bias = line.bias + (line.offset - offset) * unit;
+    if (line.ties === "even") return { factor: multiplier, bias, shift, ties, offset, mends };
+    const half = shift === 0 ? 0 : unit / 2; // The rescale adds it.
+    if (ties === "up" || shift === 0) return { factor: multiplier, bias: bias - half, shift, ties, offset, mends };
+    // An odd number over 2^(shift + 1) is never halfway between two integers.
+    return { factor: 2 * multiplier, bias: 2 * (bias - half) + 1, shift: shift + 1, ties, offset, mends };
+  });
+}
+
+/** What the emitted nodes yield for x. */
+function formAt(form: Form, { lo, hi }: Pick<Rounding, "lo" | "hi">, x: number): number {
+  const by = form.mends.find(({ at }) => at === x)?.by ?? 0;
+  const scaled = (x + by) * form.factor + form.bias;
+  const unit = 2 ** form.shift;
+  const up = form.shift === 0 ? scaled : Math.floor((scaled + unit / 2) / unit);
+  const whole = form.ties === "even" ? roundToEven(scaled / unit) : up;
+  return Math.min(hi - form.offset, Math.max(lo - form.offset, whole)) + form.offset + 0;
+}
+
+function byForms(job: Job, node: FloatRequantize, forms: readonly Form[]): Value {
+  const [{ ties, offset }] = forms as readonly [Form];
+  const x = mended(job, node, forms);
   const factors = forms.map(({ factor }) => factor);
   const scaled = affine(job, node, "line", x, factors, forms.map(({ bias }) => bias)); // prettier-ignore
   const shift = forms.map((form) => form.shift);
@@ -156,29 +191,13 @@ function byLines(job: Job, node: FloatRequantize, lines: readonly Line[]): Value
   return affine(job, node, "zero", y, [1], [offset]);
 }
 
-/** The line as what a rescale of multiplier 1 reads: factor * x + bias, and its shift. */
-function rescaleForm(
-  line: Line,
-  ties: "up" | "even",
-  offset: number,
-): { readonly factor: number; readonly bias: number; readonly shift: number } {
-  const { multiplier, shift } = line;
-  const unit = 2 ** shift;
-  const bias = line.bias + (line.offset - offset) * unit;
-  if (line.ties === "even") return { factor: multiplier, bias, shift };
-  const half = shift === 0 ? 0 : unit / 2; // The rescale adds it.
-  if (ties === "up" || shift === 0) return { factor: multiplier, bias: bias - half, shift };
-  // An odd number over 2^(shift + 1) is never halfway between two integers.
-  return { factor: 2 * multiplier, bias: 2 * (bias - half) + 1, shift: shift + 1 };
-}
-
 /** x with single accumulators moved to where the line has their value. */
-function mended(job: Job, node: FloatRequantize, lines: readonly Line[]): Value {
+function mended(job: Job, node: FloatRequantize, forms: readonly Form[]): Value {
   const x = valueOf(job, node.x);
-  const most = Math.max(...lines.map(({ mends }) => mends.length));
+  const most = Math.max(...forms.map(({ mends }) => mends.length));
   const moved: Value[] = [x];
   for (let j = 0; j < most; j++) {
-    const mends = lines.map((line) => line.mends[j]);
+    const mends = forms.map((form) => form.mends[j]);
     // Channels without such an accumulator test the constant 1, which costs nothing.
     const factors = mends.map((mend) => (mend === undefined ? 0 : 1));
     const away = affine(job, node, "away", x, factors, mends.map((mend) => (mend === undefined ? 1 : -mend.at))); // prettier-ignore

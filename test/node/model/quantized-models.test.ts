@@ -221,6 +221,17 @@ describe("ops on quantized tensors", () => {
         const alpha = { alpha: { float: f(next()) } };
         await agreeExactly(one(plain, "QLinearSigmoid", k % 2 === 0 ? unit : y), [feed], JSON.stringify([x, y]));
         await agreeExactly(one(plain, "QLinearLeakyRelu", y, alpha), [feed], JSON.stringify([x, y, alpha]));
+        const [tenth, fifth] = [
+          { ...x, scale: f(0.1 * (k + 1)) },
+          { ...y, scale: f(0.2 * (k + 1)) },
+        ];
+        const halves = microsoft({
+          nodes: [ms("QLinearLeakyRelu", plain, { alpha: { float: 1 } })],
+          input: { dims: [1, 256], type },
+          outputType: type,
+          initializers: [...params("x", type, tenth), ...params("y", type, fifth)],
+        });
+        await agreeExactly(halves, [feed], JSON.stringify([tenth, fifth]));
         const joined = ["ys", "yz", "x", "xs", "xz", "x", "ys", "yz"];
         await agreeExactly(one(joined, "QLinearConcat", y, { axis: 1 }), [feed], JSON.stringify([x, y]));
       }
@@ -273,6 +284,27 @@ describe("ops on quantized tensors", () => {
       await agreeExactly(bytes, [{ data, dims, type }], JSON.stringify([x, y, attributes]));
     }
     expect(read).to.be.greaterThan(30);
+  }).timeout(60_000);
+
+  it("QLinearAdd of single values is onnxruntime's for all pairs, which it adds in another order", async () => {
+    const next = mulberry32(SEED + 11);
+    const dims = [256, 256];
+    for (let k = 0; k < 8; k++) {
+      const drawn = [draw(next, "uint8"), draw(next, "uint8"), draw(next, "uint8", 0.01, 0.08)] as const;
+      const sides = [["x", "as", "az"], ["x2", "bs", "bz"]]; // prettier-ignore
+      const [a, b] = (k % 2 === 0 ? sides : sides.toReversed()) as [string[], string[]];
+      const column = Array.from({ length: 256 }, (_, i) => i);
+      const bytes = microsoft({
+        nodes: [ms("QLinearAdd", [...a, ...b, "ys", "yz"])],
+        input: { dims: k % 4 < 2 ? [256, 1] : dims, type: "uint8" },
+        moreInputs: [{ name: "x2", dims: k % 4 < 2 ? dims : [256, 1], type: "uint8" }],
+        outputType: "uint8",
+        initializers: [...params("a", "uint8", drawn[0]), ...params("b", "uint8", drawn[1]), ...params("y", "uint8", drawn[2])], // prettier-ignore
+      });
+      const transposed = column.flatMap(() => column);
+      const feeds = [{ data: column, dims: [256, 1], type: "uint8" as const }, { data: transposed, dims, type: "uint8" as const }]; // prettier-ignore
+      await agreeExactly(bytes, k % 4 < 2 ? feeds : feeds.toReversed(), JSON.stringify(drawn));
+    }
   }).timeout(60_000);
 
   it("QLinearAdd repeats a smaller operand, and takes a constant", async () => {

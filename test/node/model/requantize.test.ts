@@ -1,13 +1,14 @@
 // Requantization: the float32 rule against onnxruntime, and the integer forms against the rule, for every accumulator.
 import { expect } from "chai";
 import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
+import { fma } from "../../../node/model/float32.ts";
 import type { FloatGraph } from "../../../node/model/graph.ts";
 import { borderPoints, firstMiss, lineAt, lineFor } from "../../../node/model/line.ts";
 import type { Steps } from "../../../node/model/line.ts";
 import { quantize } from "../../../node/model/quantize.ts";
 import type { Quantized } from "../../../node/model/quantize.ts";
 import { mulberry32 } from "../../../node/model/random.ts";
-import { requantized, thresholdsOf } from "../../../node/model/rounding.ts";
+import { requantized, roundToEven, thresholdsOf } from "../../../node/model/rounding.ts";
 import type { Arithmetic, Rounding } from "../../../node/model/rounding.ts";
 import { bytesOf, node, runOnnx, tensor } from "../../support/onnx.ts";
 
@@ -62,8 +63,12 @@ function quantizedOf(scales: readonly number[], width: number, more: Partial<Rou
 }
 
 /** Accumulators as a product of unsigned 8-bit values (zero point 128) with weights of 63, and one of 1. */
-async function runMatMul(scale: number, zeroPoint: number, accumulators: readonly number[]): Promise<number[]> {
-  const columns = 64;
+async function runMatMul(
+  scale: number,
+  zeroPoint: number,
+  accumulators: readonly number[],
+  columns = 64,
+): Promise<number[]> {
   const rows = accumulators.flatMap((acc) => {
     let rest = Math.floor(acc / 63);
     const last = acc - 63 * rest;
@@ -90,6 +95,23 @@ async function runMatMul(scale: number, zeroPoint: number, accumulators: readonl
   return (await runOnnx(bytes, rows, dims, "uint8")).data;
 }
 
+/** The float32 nearest to a b + c, halves to even, by integers. */
+function exactly(a: number, b: number, c: number): number {
+  const unit = 2n ** 200n;
+  const big = (x: number): bigint => {
+    let [mantissa, k] = [x, 0];
+    while (!Number.isInteger(mantissa)) [mantissa, k] = [mantissa * 2, k + 1];
+    return (BigInt(mantissa) * unit) / 2n ** BigInt(k);
+  };
+  const sum = (big(a) * big(b)) / unit + big(c);
+  const size = sum < 0n ? -sum : sum;
+  const bits = size.toString(2).length;
+  const low = BigInt(Math.max(0, bits - 24));
+  const [whole, rest, half] = [size >> low, size & ((1n << low) - 1n), low === 0n ? 1n : 1n << (low - 1n)];
+  const nearest = rest > half || (rest === half && whole % 2n === 1n) ? whole + 1n : whole;
+  return (sum < 0n ? -1 : 1) * Number(nearest) * 2 ** (Number(low) - 200) + 0;
+}
+
 describe("requantization", () => {
   it(`is onnxruntime's at every accumulator where a value begins or ends (seed ${SEED})`, async () => {
     const reach = 63 * 128 * 63;
@@ -101,6 +123,22 @@ describe("requantization", () => {
       expect(theirs, `scale ${scale}`).to.deep.equal(points.map((x) => requantized(rounding, x)));
     }
   }).timeout(30_000);
+
+  it(`is onnxruntime's where accumulators are rounded to float32, beyond 2^24 (seed ${SEED})`, async () => {
+    const next = mulberry32(SEED);
+    const columns = 4300;
+    const reach = 63 * 127 * columns;
+    let told = 0;
+    for (let k = 0; k < 4; k++) {
+      const rounding = roundingOf(f((90 + 30 * next()) / reach), { zeroPoint: 128, lo: 0, hi: 255 });
+      const far = borderPoints(stepsOf(rounding, -reach, reach)).filter((x) => Math.abs(x) > 2 ** 24);
+      const points = far.flatMap((x) => [x - 1, x]);
+      const theirs = await runMatMul(rounding.scale, 128, points, columns);
+      expect(theirs, `scale ${rounding.scale}`).to.deep.equal(points.map((x) => requantized(rounding, x)));
+      told += points.filter((x) => roundToEven(f(x * rounding.scale)) + 128 !== requantized(rounding, x)).length;
+    }
+    expect(told, "accumulators that tell the two roundings apart").to.be.greaterThan(0);
+  }).timeout(60_000);
 
   it("rounds accumulators beyond 2^24 to float32 first, halves to even", () => {
     const rounding = roundingOf(2 ** -18);
@@ -155,6 +193,21 @@ describe("requantization", () => {
       }
     }
   }).timeout(60_000);
+
+  it("multiplies and adds with one rounding", () => {
+    // a b + c = 1 + 2^-24 + 2^-60: above the half between 1 and 1 + 2^-23, where two roundings would go down.
+    expect(fma(2 ** -30, 2 ** -30, f(1)) + 0).to.equal(1);
+    expect(fma(f(1 + 2 ** -12), f(2 ** -12), f(1 + 2 ** -23 - 2 ** -12))).to.equal(f(1 + 2 ** -23 + 2 ** -24) + 0);
+    const [a, b, c] = [f(1 + 2 ** -23), f(2 ** -24 * (1 - 2 ** -24)), 1];
+    for (const sign of [1, -1]) expect(fma(sign * a, b, sign * c)).to.equal(sign * exactly(a, b, c));
+    const next = mulberry32(SEED);
+    for (let k = 0; k < 20_000; k++) {
+      const p = f(next() - 0.5);
+      const q = f((next() - 0.5) * 2 ** Math.floor(next() * 40 - 20));
+      const r = f((next() - 0.5) * 2 ** Math.floor(next() * 60 - 30));
+      expect(fma(p, q, r), `${p} * ${q} + ${r}`).to.equal(exactly(p, q, r));
+    }
+  });
 
   it("finds what is wrong with a line that is off by one", () => {
     const rounding = roundingOf(f(0.0123));
