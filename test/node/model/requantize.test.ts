@@ -195,11 +195,11 @@ describe("requantization", () => {
   }).timeout(60_000);
 
   it("multiplies and adds with one rounding", () => {
-    // a b + c = 1 + 2^-24 + 2^-60: above the half between 1 and 1 + 2^-23, where two roundings would go down.
-    expect(fma(2 ** -30, 2 ** -30, f(1)) + 0).to.equal(1);
-    expect(fma(f(1 + 2 ** -12), f(2 ** -12), f(1 + 2 ** -23 - 2 ** -12))).to.equal(f(1 + 2 ** -23 + 2 ** -24) + 0);
-    const [a, b, c] = [f(1 + 2 ** -23), f(2 ** -24 * (1 - 2 ** -24)), 1];
-    for (const sign of [1, -1]) expect(fma(sign * a, b, sign * c)).to.equal(sign * exactly(a, b, c));
+    // a b = 2^-24 - 2^-70: just below halfway from c to its neighbour, which a float64 sum would take for halfway.
+    const [a, b, c] = [1 + 2 ** -23, 2 ** -24 * (1 - 2 ** -23), 1 + 2 ** -23];
+    expect(f(a * b + c)).to.equal(1 + 2 ** -22);
+    for (const sign of [1, -1]) expect(fma(sign * a, b, sign * c)).to.equal(sign * (1 + 2 ** -23));
+    expect(fma(a, 2 ** -24 * (1 + 2 ** -23), 1)).to.equal(1 + 2 ** -23);
     const next = mulberry32(SEED);
     for (let k = 0; k < 20_000; k++) {
       const p = f(next() - 0.5);
