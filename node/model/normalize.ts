@@ -11,9 +11,11 @@ import { repeatRows, sumRows } from "./products.ts";
 type Normalize = FloatOf<"normalize">;
 
 /** Bits behind the point that a row's mean gets. */
-const MEAN_BITS = 4;
-/** Bits of the reciprocal of the largest deviation that is expected. */
-const RECIPROCAL_BITS = 12;
+const MEAN_BITS = 2;
+/** Bits that the reciprocal of the largest deviation has less than the result; deviations are rarely that large. */
+const FEWER_BITS = 2;
+/** Bits of the root of what epsilon adds to the squares, at most: values far below it need no finer unit. */
+const EPSILON_BITS = 22;
 /** Square roots and products stay below 2^50. */
 const WIDEST = 50;
 
@@ -37,10 +39,11 @@ export function normalize(job: Job, node: Normalize, ref: number): Value {
   // 2^t / root: as fine as the product's bound allows, and no finer than the largest deviation seen asks for.
   const { lo, hi } = observedOf(job, node.x);
   const least = exponentOf((bench.bounds[root.ref] as { readonly lo: Float64Array }).lo[0] as number);
-  const expected = (Math.sqrt(count) * Math.max(hi - lo, hi, -lo)) / unit + 1;
+  const reach = Math.max(hi - lo, hi, -lo) / unit;
+  const expected = Math.sqrt(count * reach * reach + epsilon);
   const t = Math.min(
-    WIDEST + least - exponentOf(reachOf(bench, d)) - 2,
-    k + exponentOf(expected) + 1 + RECIPROCAL_BITS,
+    WIDEST + least - exponentOf(Math.max(1, reachOf(bench, d))) - 2,
+    k + exponentOf(expected) + 1 + bits - FEWER_BITS,
   );
   const constant = { op: "affine", x: root.ref, shape: rows, factor: Float64Array.of(0), bias: Float64Array.of(pow2(t)) } as const; // prettier-ignore
   const above = add(bench, `${name}.power`, constant, Float64Array.of(1));
@@ -57,8 +60,8 @@ export function normalize(job: Job, node: Normalize, ref: number): Value {
 function read(job: Job, node: Normalize, bits: number): Value {
   const { bench } = job;
   const value = valueOf(job, node.x);
-  const root = Math.sqrt(node.epsilon);
-  const floor = root === 0 ? -1000 : exponentOf(root) - bits;
+  const root = Math.sqrt((node.shape.at(-1) as number) * node.epsilon);
+  const floor = root === 0 ? -1000 : exponentOf(root) - EPSILON_BITS;
   const flat = value.scale.length === 1 ? value : level(bench, value);
   const unit = flat.scale[0] as number;
   if (reachOf(bench, flat) < pow2(bits) && exponentOf(unit) >= floor) return flat;
