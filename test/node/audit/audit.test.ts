@@ -1,6 +1,8 @@
 // What a publisher can declare on chain beside a package that is in order, and what an audit must say to it. The chain is a
 // table of answers; a real one is in test/e2e/way.test.ts.
 import { expect } from "chai";
+import fs from "node:fs";
+import path from "node:path";
 import { audit, type AuditReport } from "../../../node/audit/audit.ts";
 import type { ChainClient, ModelRecord } from "../../../node/chain/client.ts";
 import { challenge, keccak, keyHash, modelId } from "../../../node/chain/codec.ts";
@@ -12,7 +14,8 @@ import { requantizer } from "../../../node/app/cli/audit.ts";
 import { modelFacts } from "../../../node/app/cli/register.ts";
 import { openModel, type OpenModel } from "../../../node/app/model.ts";
 import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
-import type { Manifest } from "../../../node/proof/manifest.ts";
+import { canonicalJson, type Json } from "../../../node/proof/json.ts";
+import { MANIFEST, type Manifest } from "../../../node/proof/manifest.ts";
 import { compiledExample, compiledSeveral } from "../../support/packages.ts";
 import { prove, TRAPDOOR, verifyingKeyOf } from "../../support/trapdoor.ts";
 
@@ -21,6 +24,11 @@ const PROVER = "0x00000000000000000000000000000000000000B2" as Address;
 const COORDINATOR = "0x00000000000000000000000000000000000000C3" as Address;
 const REQUEST = `0x${"11".repeat(32)}` as RequestId;
 const HASH: Hex = `0x${"22".repeat(32)}`;
+
+interface Loose {
+  readonly inputs: object[];
+  readonly outputs: object[];
+}
 
 /** A chain on which the model is registered as given, and one request answered with a proof that holds under TRAPDOOR. */
 function chainOf(model: OpenModel, over: Partial<ModelRecord>, key: VerifyingKey): ChainClient {
@@ -117,6 +125,29 @@ describe("an audit of a model of several inputs that was calibrated at random", 
       "key derived again": "ok",
       "model run again": "ok",
     });
+  });
+
+  it("fails where the manifest has another scale, name or order than the integer graph, its own digest being right", async () => {
+    const folder = `${model.package.folder}-other`;
+    const changes: Readonly<Record<string, (manifest: Loose) => void>> = {
+      scale: ({ inputs }) => Object.assign(inputs[0] as object, { exponent: -12 }),
+      name: ({ outputs }) => Object.assign(outputs[1] as object, { name: "other" }),
+      order: ({ inputs }) => inputs.reverse(),
+    };
+    for (const [name, change] of Object.entries(changes)) {
+      fs.cpSync(model.package.folder, folder, { recursive: true });
+      const manifest = JSON.parse(fs.readFileSync(path.join(folder, MANIFEST), "utf8")) as Loose;
+      change(manifest);
+      fs.writeFileSync(path.join(folder, MANIFEST), canonicalJson(manifest as unknown as Json));
+      const other = await openModel(folder, { keys: true });
+      const client = chainOf(other, {}, model.package.vkey as VerifyingKey);
+      const { checks } = await audit({ client, request: REQUEST, fromBlock: 0, folder });
+      await other.close();
+      expect(checks.find((check) => check.name === "package")?.outcome, name).to.equal("ok");
+      const derived = checks.find((check) => check.name === "quantized ONNX derived again");
+      expect(derived?.outcome, name).to.equal("failed");
+      expect(derived?.detail, name).to.contain("other inputs or outputs than the integer graph");
+    }
   });
 
   it("comes to another file, or to none, with any of them changed", async () => {
