@@ -11,7 +11,7 @@ import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
 import { floatInputs, type FloatGraph, type FloatNode } from "../../../node/model/graph.ts";
 import { bordersOf } from "../../../node/model/ir.ts";
 import { readModel } from "../../../node/model/onnx/read.ts";
-import { type ModelSpec, node, type NodeInit, noise, tensor } from "../../support/onnx.ts";
+import { ints, type ModelSpec, node, type NodeInit, noise, tensor } from "../../support/onnx.ts";
 import { agree, agreeFile, quantizedFile, refused } from "../../support/onnxAgree.ts";
 
 const CONTEXT = 6;
@@ -80,6 +80,41 @@ function expectSmall(graph: FloatGraph): void {
     }
   }
 }
+
+describe("masks in front of a softmax", () => {
+  const masked = (mask: readonly number[], between: readonly NodeInit[] = [], axis = -1): ModelSpec => ({
+    nodes: [
+      node("Add", ["x", "mask"], ["m"]),
+      ...between,
+      node("Softmax", [between.length > 0 ? "v" : "m"], ["s"], { axis }),
+      node("Mul", ["s", "two"], ["y"]),
+    ],
+    initializers: [tensor("mask", [3, 4], mask), tensor("two", [], [2]), ints("shape", [1, 2, 6])],
+    input: { dims: [1, 3, 4] },
+  });
+  const maskOf = (graph: FloatGraph): readonly number[] | undefined => {
+    const found = graph.nodes.find((one): one is Softmax => one.op === "softmax")?.mask;
+    return found && Array.from(found);
+  };
+  const hidden = [0, -Infinity, 1, -1e4, 0, 0, -1e9, 0.5, -3.4e38, 0, 0, 0];
+  const seen = [1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1];
+
+  it("hide what lies below -4096, wherever a view has moved it", async () => {
+    expect(maskOf(await agree(masked(hidden)))).to.deep.equal(seen);
+    const turned = [node("Transpose", ["m"], ["v"], { perm: [0, 2, 1] })];
+    expect(maskOf(await agree(masked(hidden, turned)))).to.deep.equal([1, 1, 0, 0, 1, 1, 1, 0, 1, 0, 1, 1]);
+    expect(maskOf(await agree(masked(hidden, [node("Reshape", ["m", "shape"], ["v"])])))).to.deep.equal(seen);
+    expect(maskOf(await agree(masked(hidden, [], 1)))).to.deep.equal([1, 1, 0, 0, 1, 1, 1, 0, 1, 0, 1, 1]);
+    const near = [0, -4096, 1, -100, 0, 0, -4095, 0.5, 0, 0, 0, 0];
+    expect(maskOf(await agree(masked(near)))).to.equal(undefined);
+  });
+
+  it("are sums like others where they hide a whole row, and refused if they are infinite", async () => {
+    const row = (v: number): number[] => [v, v, v, v, 0, 0, 0, 0, 0, 0, 0, 0];
+    expect(maskOf(await agree(masked(row(-5000)), undefined, 1e-3))).to.equal(undefined);
+    await refused(masked(row(-Infinity)), "unsupported", "A mask of -Infinity is read in front of a Softmax only.");
+  });
+});
 
 describe("Mod of constants", () => {
   const spec = (type: "int64" | "float32", fmod: 0 | 1): ModelSpec => ({
