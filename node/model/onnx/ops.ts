@@ -11,7 +11,9 @@ import { MATMUL_RULES } from "./matmul.ts";
 import { NORMALIZE_RULES } from "./normalize.ts";
 import { PAD_RULES } from "./pad.ts";
 import { POOL_RULES } from "./pool.ts";
+import { QLINEAR_POOL_RULES } from "./qlinear-pool.ts";
 import { QLINEAR_RULES } from "./qlinear.ts";
+import { QUANTIZED_SUM_RULES } from "./quantized-sums.ts";
 import { QUANTIZED_RULES } from "./quantized.ts";
 import { RECURRENT_RULES } from "./recurrent.ts";
 import { REDUCE_RULES } from "./reduce.ts";
@@ -35,6 +37,7 @@ const OPS: ReadonlyMap<string, OpRule> = new Map<string, OpRule>(
     ...PAD_RULES,
     ...POOL_RULES,
     ...QUANTIZED_RULES,
+    ...QUANTIZED_SUM_RULES,
     ...RECURRENT_RULES,
     ...REDUCE_RULES,
     ...RESIZE_RULES,
@@ -47,7 +50,7 @@ const OPS: ReadonlyMap<string, OpRule> = new Map<string, OpRule>(
 /** Tables of the domains beside ai.onnx. */
 const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, OpRule>> = new Map([
   ["ai.onnx.ml", new Map<string, OpRule>(Object.entries(ML_RULES))],
-  ["com.microsoft", new Map<string, OpRule>(Object.entries(QLINEAR_RULES))],
+  ["com.microsoft", new Map<string, OpRule>(Object.entries({ ...QLINEAR_RULES, ...QLINEAR_POOL_RULES }))],
 ]);
 
 /** The rules of a domain that is read; "" is ai.onnx. */
