@@ -4,9 +4,10 @@ import { expect } from "chai";
 import { buildCircuit } from "../../node/circuit/build.ts";
 import { digitsOf } from "../../node/circuit/digits.ts";
 import { planOf } from "../../node/circuit/plan.ts";
+import { planStep } from "../../node/circuit/plan-table.ts";
 import { costOf, soleSlot, tableForm, thresholdForm } from "../../node/circuit/table.ts";
 import type { Combo, TableForm } from "../../node/circuit/table.ts";
-import type { Ref } from "../../node/model/ir.ts";
+import type { Ref, StepNode } from "../../node/model/ir.ts";
 import { INT16, INT32, INT8, NetBuilder, UINT8, randomOf, whole } from "../support/nets.ts";
 
 /** What a form yields for a value, by its products and choices alone. */
@@ -163,6 +164,29 @@ describe("tables", function () {
 
 describe("steps", function () {
   this.timeout(60_000);
+
+  it("compare affine images of bits exactly, for every value and every threshold", () => {
+    for (const [factor, bias] of [
+      [1, 0],
+      [3, -1],
+      [7, 4],
+      [-2, 5],
+    ] as const) {
+      for (let level = -40; level <= 40; level++) {
+        const net = new NetBuilder(1, [1, 1], INT8);
+        net.push({ op: "affine", x: 0, factor: Float64Array.of(factor), bias: Float64Array.of(bias), shape: [1, 1] });
+        net.step([0], [level]);
+        const plan = planOf(net.graph(UINT8));
+        const [step, ...others] = planStep(plan, plan.graph.nodes[2] as StepNode);
+        expect(others).to.deep.equal([]);
+        expect(step?.how).to.equal(factor > 0 ? "formed" : "compared");
+        if (step?.how !== "formed") continue;
+        for (let x = -128; x < 128; x++) {
+          expect(valueOf(step.form, x + 128), `${factor} * ${x} + ${bias} >= ${level}`).to.equal(factor * x + bias >= level ? 1 : 0); // prettier-ignore
+        }
+      }
+    }
+  });
 
   it("cost a comparison, or bits that exist, while they are few, and a row each and two range proofs when many", async () => {
     const rows = async (levels: readonly number[], behind?: (net: NetBuilder) => Ref): Promise<number> => {

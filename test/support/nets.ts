@@ -323,7 +323,7 @@ export function tinyNets(seed: number): NamedNet[] {
     const ends = [net.last];
     const table = (wide: Ref, shift: number, lo: number, hi: number, ties: "up" | "even"): void => {
       const y = net.rescale(shift, { lo, hi, ties }, wide);
-      ends.push(net.lookup(lo, hi - lo + 1, undefined, y));
+      ends.push(net.lookup(lo - 3, hi - lo + 9, undefined, y)); // entries that no value has, too
     };
     table(scaled(9, 4), 3, -128, 127, "up"); // out, signed
     table(scaled(9, 4), 3, -128, 127, "even");
