@@ -65,3 +65,47 @@ export function withEnds(graph: FloatGraph, flat: Float64Array): readonly Float6
     return powers.map((v) => v / sum);
   });
 }
+
+/** A tree by what it asks: x[feature] `mode` value ? yes : no; or a leaf's [target, weight] pairs. */
+export type TreeSpec =
+  { ask: [number, string, number]; yes: TreeSpec; no: TreeSpec } | readonly (readonly [number, number])[];
+
+function isLeafSpec(tree: TreeSpec): tree is readonly (readonly [number, number])[] {
+  return Array.isArray(tree);
+}
+
+/** The attributes of TreeEnsembleClassifier ("class") or TreeEnsembleRegressor ("target"). */
+export function ensembleOf(kind: "class" | "target", trees: readonly TreeSpec[]): Record<string, AttributeOf> {
+  const rows: { tree: number; id: number; feature: number; mode: string; value: number; yes: number; no: number }[] =
+    [];
+  const leaves: { tree: number; id: number; target: number; weight: number }[] = [];
+  trees.forEach((root, tree) => {
+    let next = 0;
+    const visit = (spec: TreeSpec): number => {
+      const id = next++;
+      const row = { tree, id, feature: 0, mode: "LEAF", value: 0, yes: 0, no: 0 };
+      rows.push(row);
+      if (isLeafSpec(spec)) {
+        for (const [target, weight] of spec) leaves.push({ tree, id, target, weight });
+      } else {
+        [row.feature, row.mode, row.value] = spec.ask;
+        [row.yes, row.no] = [visit(spec.yes), visit(spec.no)];
+      }
+      return id;
+    };
+    visit(root);
+  });
+  return {
+    nodes_treeids: rows.map(({ tree }) => tree),
+    nodes_nodeids: rows.map(({ id }) => id),
+    nodes_featureids: rows.map(({ feature }) => feature),
+    nodes_modes: { strings: rows.map(({ mode }) => mode) },
+    nodes_values: { floats: rows.map(({ value }) => value) },
+    nodes_truenodeids: rows.map(({ yes }) => yes),
+    nodes_falsenodeids: rows.map(({ no }) => no),
+    [`${kind}_treeids`]: leaves.map(({ tree }) => tree),
+    [`${kind}_nodeids`]: leaves.map(({ id }) => id),
+    [`${kind}_ids`]: leaves.map(({ target }) => target),
+    [`${kind}_weights`]: { floats: leaves.map(({ weight }) => weight) },
+  };
+}

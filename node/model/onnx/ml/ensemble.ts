@@ -21,6 +21,12 @@ export function isLeaf(tree: Tree): tree is Leaf {
   return tree instanceof Map;
 }
 
+/** Do all leaves of some tree add to `target`? Then the target has a score, whatever the sample. */
+export function isScored(trees: readonly Tree[], target: number): boolean {
+  const always = (tree: Tree): boolean => (isLeaf(tree) ? tree.has(target) : always(tree.high) && always(tree.low));
+  return trees.some(always);
+}
+
 /** Deeper trees than this are refused; trained ones have some tens of levels. */
 const MAX_DEPTH = 256;
 
@@ -181,7 +187,7 @@ function once(make: (i: number, down: (i: number) => Tree) => Tree): (i: number)
     const known = built.get(i);
     if (known !== undefined) return known;
     if (open.has(i)) return malformed(`node ${i} lies below itself`);
-    if (open.size >= MAX_DEPTH) return unsupported(`it has a tree deeper than ${MAX_DEPTH} levels`);
+    if (open.size > MAX_DEPTH) return unsupported(`it has a tree deeper than ${MAX_DEPTH} levels`);
     open.add(i);
     const tree = make(i, visit);
     open.delete(i);

@@ -3,10 +3,10 @@
 import { exponentOf, pow2 } from "../../binary.ts";
 import type { FloatRef } from "../../graph.ts";
 import { type Activation, emit, tensorOf } from "../draft.ts";
-import { unsupported } from "../problems.ts";
+import { malformed, unsupported } from "../problems.ts";
 import type { Site } from "../site.ts";
 import { type Condition, type Conditions, conditionFor, createConditions, emitConditions } from "./conditions.ts";
-import { type Aggregate, type Branch, isLeaf, type Tree } from "./ensemble.ts";
+import { type Aggregate, type Branch, isLeaf, isScored, type Tree } from "./ensemble.ts";
 
 /** Bits of the largest leaf value: linear in the circuit, so free. */
 const LEAF_BITS = 24;
@@ -17,6 +17,8 @@ export interface Sums {
   readonly unit: number;
   /** A score differs by at most this from the sum of the file's leaf values. */
   readonly error: number;
+  /** Sums closer than this are told apart by the rounding of leaf values alone, here or in the file. */
+  readonly tie: number;
 }
 
 /** A value that depends on the features: one number of the tensor of its level. */
@@ -62,7 +64,8 @@ export function lowerForest(
   const kept = constant === undefined ? targets : targets - 1;
   const columns = Array.from({ length: kept }, (_, target) => {
     const seen = new Map<Tree, Value>();
-    return trees.map((tree) => valueOf(forest, tree, seen, (leaf) => round((leaf.get(target) ?? 0) * share)));
+    const missing = aggregate === "MIN" || aggregate === "MAX" ? neutral(trees, target, aggregate) : 0;
+    return trees.map((tree) => valueOf(forest, tree, seen, (leaf) => round((leaf.get(target) ?? missing) * share)));
   });
   const bits = emitConditions(forest.conditions, name);
   if (bits === undefined || forest.levels.length === 0) unsupported("none of its trees asks anything of its input");
@@ -78,7 +81,7 @@ export function lowerForest(
     const what = `leaf values of the ${trees.length} tree(s) at node "${name}" are rounded to multiples of 2^${exponentOf(unit)}`;
     draft.notices.push(`${what}: sums are exact to ${error.toPrecision(2)}`);
   }
-  return { integers, unit, error };
+  return { integers, unit, error, tie: error + trees.length * largest * 2 ** -24 };
 }
 
 /** Every tree of an ensemble, each node once. */
@@ -114,6 +117,17 @@ function coarsest(trees: readonly Tree[], base: readonly number[]): number {
     if (isLeaf(tree)) tree.forEach(see);
   });
   return Math.min(least, 0);
+}
+
+/** What a leaf that does not add to the target has, so that the other trees decide. */
+function neutral(trees: readonly Tree[], target: number, aggregate: "MIN" | "MAX"): number {
+  if (!isScored(trees, target)) unsupported(`no tree adds to target ${target} for every sample`);
+  const sign = aggregate === "MAX" ? -1 : 1;
+  let most = -Infinity;
+  eachNode(trees, (tree) => {
+    if (isLeaf(tree) && tree.has(target)) most = Math.max(most, sign * (tree.get(target) as number));
+  });
+  return sign * most;
 }
 
 /**
@@ -156,6 +170,8 @@ function valueOf(
 
 function choice(forest: Forest, { feature, threshold }: Branch, high: Value, low: Value): Value {
   if (high === low) return high;
+  const features = forest.x.shape.at(-1) as number;
+  if (!(feature >= 0 && feature < features)) malformed(`it asks for feature ${feature} of ${features}`);
   const condition: Condition = conditionFor(forest.conditions, forest.x, feature, threshold);
   if (typeof condition === "boolean") return condition ? high : low;
   const [a, b] = condition.flipped ? [low, high] : [high, low];

@@ -14,7 +14,7 @@ import {
   postTransformOf,
   transformed,
 } from "./classes.ts";
-import { aggregateOf, isLeaf, weightsOf, readEnsemble, readNewEnsemble, type Tree } from "./ensemble.ts";
+import { aggregateOf, isScored, readEnsemble, readNewEnsemble, weightsOf } from "./ensemble.ts";
 import { lowerForest, type Sums } from "./forest.ts";
 
 /** The sums as reals. */
@@ -25,9 +25,9 @@ function scoresOf(site: Site, { integers, unit }: Sums): Activation {
   return tensorOf(site.draft, { op: "affine", x: integers.ref, factor, bias, shape, name: `${site.name}/score` }, "float32"); // prettier-ignore
 }
 
-/** 1 where the sum [1, 1] is above `level`; within the rounding of leaf values it counts as equal. */
-function above(site: Site, { integers, unit, error }: Sums, level: number): FloatRef {
-  const threshold = Float64Array.of(Math.floor((level + (level === 0 ? 0 : error)) / unit) + 1);
+/** 1 where the sum is above `level`; as near to a share of one half as leaf values are rounded, it counts as equal. */
+function above(site: Site, { integers, unit, tie }: Sums, level: number): FloatRef {
+  const threshold = Float64Array.of(Math.floor((level + (level === 0 ? 0 : tie)) / unit) + 1);
   const index = Int32Array.of(integers.shape.at(-1) === 1 ? 0 : 1);
   return emit(site.draft, { op: "step", x: integers.ref, index, threshold, shape: [1, 1], name: `${site.name}/class` });
 }
@@ -37,12 +37,6 @@ function baseOf(site: Site, targets: number): readonly number[] {
   if (base.length === 0) return new Array<number>(targets).fill(0);
   if (base.length === targets) return base;
   return unsupported(`it has ${base.length} base_values for ${targets} scores`, "Export it again with one for each.");
-}
-
-/** Do all leaves of some tree add to `target`? Then onnxruntime takes it for scored, whatever the sample. */
-function scored(trees: readonly Tree[], target: number): boolean {
-  const always = (tree: Tree): boolean => (isLeaf(tree) ? tree.has(target) : always(tree.high) && always(tree.low));
-  return trees.some(always);
 }
 
 function lowerClassifier(site: Site): readonly Activation[] {
@@ -57,7 +51,7 @@ function lowerClassifier(site: Site): readonly Activation[] {
   const given = weightsOf(site, "base_values").data;
   if (classes > 2) {
     const base = baseOf(site, classes);
-    if (given.length === 0 && labels.some((_, k) => !scored(trees, k))) {
+    if (given.length === 0 && labels.some((_, k) => !isScored(trees, k))) {
       unsupported(
         "it has a class that no tree adds to for some samples",
         "Export it with a base value for each class.",
@@ -71,7 +65,7 @@ function lowerClassifier(site: Site): readonly Activation[] {
     const sums = lowerForest(site, x, trees, [given[0] ?? 0], "SUM");
     return [labelOf(site, above(site, sums, level), labels), pairOf(site, sums, positive, post)];
   }
-  if (given.length > 1 || !scored(trees, 1)) {
+  if (given.length > 1 || !isScored(trees, 1)) {
     unsupported(
       "it has two classes with scores of their own, and base values or samples without a score for the second",
     );
@@ -86,7 +80,7 @@ function lowerClassifier(site: Site): readonly Activation[] {
 /** The two scores that follow from one sum s: [1 - s, s] where it is a share, else [-s, s], or their logistic. */
 function pairOf(site: Site, sums: Sums, positive: boolean, post: string): Activation {
   const { integers, unit } = sums;
-  if (!positive && post === "LOGISTIC") return logisticPair(site, integers, unit);
+  if (post === "LOGISTIC") return logisticPair(site, integers, unit);
   const whole = positive ? 1 / unit : 0;
   const pair = mapped(site.draft, `${site.name}/pair`, integers, [0, 0], [-1, 1], [whole, 0]);
   return scoresOf(site, { ...sums, integers: pair });
