@@ -101,7 +101,7 @@ export function select(job: Job, node: FloatOf<"select">, ref: FloatRef): Value 
 }
 
 /** A condition as 0 or 1; what is not known to be one of them is compared with 0. */
-export function truth(job: Job, name: string, c: Value): Value {
+function truth(job: Job, name: string, c: Value): Value {
   const { lo, hi } = boundsOf(job, c);
   if (lo >= 0 && hi <= 1) return c;
   const zero = add(job.bench, `${name}.zero`, { op: "iszero", x: c.ref, shape: shapeOf(job, c) }, ONE);
