@@ -5,6 +5,7 @@ import type { Constant } from "./constant.ts";
 import { type Activation, affine, broadcastShape, reshape, sameShape, tensorOf, transpose } from "./draft.ts";
 import { malformed } from "./problems.ts";
 import { activationAt, axesIn, axisIn, constantAt, finite, floatOf, intOf, intsOf, type OpRule, optionalConstant, type Site } from "./site.ts"; // prettier-ignore
+import { linear, times, toFront, toLast } from "./rows.ts";
 import { counted } from "./take.ts";
 
 /** x normalized over rows that reshaping to `rows` brings to the last axis; in x's own shape. */
@@ -79,6 +80,26 @@ function lowerMeanVariance(site: Site): Activation {
   return transpose(site.draft, `${site.name}/back`, y, perm.map((_, axis) => perm.indexOf(axis))); // prettier-ignore
 }
 
+/** x / (bias + alpha / size * sum of squares over neighbouring channels)^beta */
+function lowerLRN(site: Site): Activation {
+  const x = activationAt(site, 0);
+  const { draft, name } = site;
+  const { channels } = channelsOf(x);
+  const size = intOf(site, "size", 0);
+  if (size < 1 || size % 2 === 0) malformed(`its size is ${size}, not odd`); // onnxruntime takes no other.
+  const [alpha, beta, bias] = [floatOf(site, "alpha", 1e-4), floatOf(site, "beta", 0.75), floatOf(site, "bias", 1)];
+  draft.budget(channels * channels, "the weights of a sum over channels");
+  const weights = Float64Array.from({ length: channels * channels }, (_, i) => {
+    const [from, to] = [Math.floor(i / channels), i % channels];
+    return 2 * Math.abs(from - to) < size ? alpha / size : 0;
+  });
+  const squares = toLast(draft, `${name}/turn`, times(draft, `${name}/square`, x, x), 1);
+  const sums = affine(draft, `${name}/bias`, linear(draft, `${name}/sum`, squares, weights, channels), 1, bias);
+  const fn = ["pow", "x", -beta] as const;
+  const power = tensorOf(draft, { op: "unary", x: sums.ref, fn, shape: sums.shape, name: `${name}/power` }, x.type);
+  return times(draft, name, x, toFront(draft, `${name}/back`, power, 1));
+}
+
 const constants = "constant scale and bias";
 const epsilon = { epsilon: { kind: "float" } } as const;
 
@@ -95,6 +116,12 @@ export const NORMALIZE_RULES = {
     attributes: epsilon,
     limits: constants,
     lower: lowerInstanceNormalization,
+  },
+  LRN: {
+    inputs: [1, 1],
+    attributes: { alpha: { kind: "float" }, beta: { kind: "float" }, bias: { kind: "float" }, size: { kind: "int" } },
+    limits: "",
+    lower: lowerLRN,
   },
   LayerNormalization: {
     inputs: [2, 3],

@@ -224,6 +224,15 @@ describe("onnx ops against onnxruntime: normalizations", () => {
     await agree(single("MeanVarianceNormalization", [1, 3, 4, 2], { axes: [1, 3] }));
   });
 
+  it("LRN over windows of any odd size", async () => {
+    for (const size of [1, 3, 9]) {
+      const attributes = { size, alpha: { float: 0.5 }, beta: { float: 0.6 }, bias: { float: 1.5 } };
+      await agree(single("LRN", [1, 5, 3, 2], attributes));
+      await agree(single("LRN", [2, 5, 1, 1], { size }));
+    }
+    await refused(single("LRN", [1, 5, 3, 2], { size: 2 }), "input", "size is 2, not odd");
+  });
+
   it("refuses a scale that depends on the input", async () => {
     const nodes = [node("LayerNormalization", ["x", "s"], ["y"])];
     await refused({ nodes, moreInputs: [{ name: "s", dims: [4] }] }, "unsupported", "scale (input 1) depends");
