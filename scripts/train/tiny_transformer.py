@@ -23,7 +23,7 @@ SEED = 1
 CONTEXT, DIM, HEADS, HIDDEN = 16, 32, 2, 64
 VOCABULARY = [" ", *"abcdefghijklmnopqrstuvwxyz", "=", ".", "?"]  # " " fills up the left, "?" is anything else
 STEPS, BATCH, RATE = 16_000, 256, 4e-3
-HELD_OUT, CALIBRATION, LONGEST = 1000, 200, 8
+HELD_OUT, CALIBRATION, LONGEST = 400, 200, 8
 PAD, EQUALS, STOP, OTHER = (VOCABULARY.index(c) for c in " =.?")
 OPSET = 18
 
@@ -152,7 +152,8 @@ once, and then a full stop: `glassbox=` is answered by `abglosx.`, one token per
 
 ## Measurement history
 
-One training run, with the first seed and the first size tried; the held-out contexts were looked at once.
+One seed and one size were tried. An earlier build held out 1,000 contexts, hit all of them, and was trained again with
+{total} so that the project's tests, which prove each of them up to the witness, stay short.
 
 ## Input
 

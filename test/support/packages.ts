@@ -12,6 +12,7 @@ export const EXAMPLES = [
   "breast-cancer-mlp",
   "breast-cancer-forest",
   "diabetes-gbm",
+  "tiny-transformer",
 ] as const;
 export type Example = (typeof EXAMPLES)[number];
 
