@@ -14,7 +14,7 @@ import { DEFAULT_WIDTHS, quantize } from "./quantize.ts";
 import type { OutputSpec, Widths } from "./quantize.ts";
 import { reportLayers } from "./report.ts";
 import type { LayerReport } from "./report.ts";
-import type { Certificate } from "./requantize.ts";
+import type { Certificate } from "./certificate.ts";
 
 export interface QuantizeOptions {
   /** Of the inputs; otherwise the ONNX element type says it, or the samples do. */

@@ -6,7 +6,7 @@ import { level, reachOf, rescale } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
 import type { Observed } from "./calibrate.ts";
 import type { FloatGraph, FloatNode, FloatRef } from "./graph.ts";
-import type { Certificate } from "./requantize.ts";
+import type { Certificate } from "./certificate.ts";
 
 export interface Widths {
   /** Bits of a weight, symmetric about 0. */

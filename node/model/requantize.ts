@@ -1,40 +1,18 @@
 // The quantizer's rule for integers of a model's own: onnxruntime's float32 requantization, as integers that are certified
 // when the model is compiled. What is proven then equals the original file's result, bit for bit.
-import { createHash } from "node:crypto";
 import { NodeError } from "../core/errors.ts";
 import { sizeOf } from "../core/tensor.ts";
 import { bitsFor, exponentOf } from "./binary.ts";
-import { add, rescale, stepsOf } from "./build.ts";
-import type { Value } from "./build.ts";
+import { add, rescale, stepsOf, type Value } from "./build.ts";
+import { certify, type Channel, type Form, formsOf } from "./certificate.ts";
 import { isUnit } from "./exact.ts";
 import type { FloatRequantize } from "./graph.ts";
-import { borderPoints, lineFor, stepAt } from "./line.ts";
-import type { Line, Steps } from "./line.ts";
-import { observedOf, valueOf } from "./lowering.ts";
-import type { Job } from "./lowering.ts";
+import { lineFor, stepAt } from "./line.ts";
+import { type Job, observedOf, valueOf } from "./lowering.ts";
 import type { Bounds } from "./range.ts";
-import { requantized, roundToEven, thresholdsOf } from "./rounding.ts";
-import type { Rounding } from "./rounding.ts";
-
-/** That one tensor's integers are onnxruntime's: all accumulators at which a value begins or ends were compared. */
-export interface Certificate {
-  readonly name: string;
-  /** Different scales, each with the accumulators that it can meet. */
-  readonly scales: number;
-  /** Accumulators at which the integer form and float32 were compared. */
-  readonly points: number;
-  /** How values are found: a line (floor((m x + b) / 2^s)), a line with single accumulators mended, or a level table. */
-  readonly form: "line" | "mended" | "table";
-  /** Over each scale's float32 bits, its range of accumulators and its thresholds, as little-endian float64. */
-  readonly sha256: string;
-}
+import { thresholdsOf } from "./rounding.ts";
 
 const ONE = Float64Array.of(1);
-
-interface Channel extends Steps {
-  readonly rounding: Rounding;
-  readonly line: Line | undefined;
-}
 
 export function requantize(job: Job, node: FloatRequantize, ref: number): Value {
   if (!isUnit(job, node.x)) return rounded(job, node, ref);
@@ -76,30 +54,6 @@ function channelsOf(job: Job, node: FloatRequantize): readonly Channel[] {
   });
 }
 
-/** Compares every border point once more, by the integers that are emitted. @throws NodeError "internal" if one differs */
-function certify(name: string, channels: readonly Channel[], forms: readonly Form[] | undefined): Certificate {
-  const distinct = new Map(channels.map((channel, c) => [channel, forms?.[c]]));
-  let points = 0;
-  const words: number[] = [];
-  for (const [channel, form] of distinct) {
-    const { rounding, from, to, thresholds } = channel;
-    words.push(rounding.scale, rounding.zeroPoint, from, to, ...thresholds);
-    const moved = form?.mends.flatMap(({ at }) => [at - 1, at, at + 1]) ?? [];
-    for (const x of new Set([...borderPoints(channel), ...moved.filter((at) => at >= from && at <= to)])) {
-      points++;
-      const mine = form === undefined ? stepAt(channel, x) : formAt(form, rounding, x);
-      if (mine === requantized(rounding, x)) continue;
-      throw new NodeError("internal", `the integer form of "${name}" yields ${mine} for the accumulator ${x}`);
-    }
-  }
-  const mended = forms?.some(({ mends }) => mends.length > 0);
-  const form = forms === undefined ? "table" : mended ? "mended" : "line";
-  const bytes = new Uint8Array(8 * words.length);
-  const view = new DataView(bytes.buffer);
-  words.forEach((word, i) => view.setFloat64(8 * i, word, true));
-  return { name, scales: distinct.size, points, form, sha256: createHash("sha256").update(bytes).digest("hex") };
-}
-
 /** A list with one entry per channel, element by element; of length 1 where all are equal. */
 function spread(node: FloatRequantize, perChannel: readonly number[]): Float64Array {
   if (perChannel.every((v) => v === perChannel[0])) return Float64Array.of(perChannel[0] as number);
@@ -127,42 +81,6 @@ function affine(
   const { shape } = node;
   const name = `${node.name}.${step}`;
   return add(job.bench, name, { op: "affine", x: x.ref, shape, factor: full(factor), bias: full(bias) }, ONE);
-}
-
-/** What is emitted for one scale: rescale((x + by where x = at) * factor + bias, shift, ties) + offset. */
-interface Form {
-  readonly factor: number;
-  readonly bias: number;
-  readonly shift: number;
-  readonly ties: "up" | "even";
-  readonly offset: number;
-  readonly mends: Line["mends"];
-}
-
-/** Lines as one rescale reads them: with the same ties and offset. */
-function formsOf(lines: readonly Line[], zeroPoint: number): readonly Form[] {
-  const ties = lines.some((line) => line.ties === "even") ? "even" : "up";
-  const offset = lines.some((line) => line.offset !== 0) ? zeroPoint : 0;
-  return lines.map((line) => {
-    const { multiplier, shift, mends } = line;
-    const unit = 2 ** shift;
-    const bias = line.bias + (line.offset - offset) * unit;
-    if (line.ties === "even") return { factor: multiplier, bias, shift, ties, offset, mends };
-    const half = shift === 0 ? 0 : unit / 2; // The rescale adds it.
-    if (ties === "up" || shift === 0) return { factor: multiplier, bias: bias - half, shift, ties, offset, mends };
-    // An odd number over 2^(shift + 1) is never halfway between two integers.
-    return { factor: 2 * multiplier, bias: 2 * (bias - half) + 1, shift: shift + 1, ties, offset, mends };
-  });
-}
-
-/** What the emitted nodes yield for x. */
-function formAt(form: Form, { lo, hi }: Pick<Rounding, "lo" | "hi">, x: number): number {
-  const by = form.mends.find(({ at }) => at === x)?.by ?? 0;
-  const scaled = (x + by) * form.factor + form.bias;
-  const unit = 2 ** form.shift;
-  const up = form.shift === 0 ? scaled : Math.floor((scaled + unit / 2) / unit);
-  const whole = form.ties === "even" ? roundToEven(scaled / unit) : up;
-  return Math.min(hi - form.offset, Math.max(lo - form.offset, whole)) + form.offset + 0;
 }
 
 function byForms(job: Job, node: FloatRequantize, forms: readonly Form[]): Value {

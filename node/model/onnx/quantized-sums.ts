@@ -2,11 +2,21 @@
 // exact int32; weights and biases are the file's own integers, less their zero points.
 import { type Shape, sizeOf } from "../../core/tensor.ts";
 import type { Constant, ElemType } from "./constant.ts";
-import { type Activation, affine, permuted, spread, tensorOf, transpose } from "./draft.ts";
+import { type Activation, affine, permuted, sameShape, spread, tensorOf, transpose } from "./draft.ts";
 import { windowAttributes } from "./linear.ts";
 import { malformed, unsupported } from "./problems.ts";
-import { centered, paramsAt, quantizedAt, rangeOf, ratios, requantizeTo, single } from "./quantized.ts";
-import { constantAt, flagOf, floatOf, intOf, intsOf, type OpRule, optionalConstant, type Site } from "./site.ts";
+import { centered, type Params, paramsAt, quantizedAt, rangeOf, ratios, requantizeTo, single } from "./quantized.ts";
+import {
+  constantAt,
+  flagOf,
+  floatOf,
+  intOf,
+  intsOf,
+  type OpRule,
+  optionalConstant,
+  type Site,
+  valueAt,
+} from "./site.ts";
 import { planeOf, unlift, windowsOf } from "./window.ts";
 
 /** Accumulators are int32 in every runtime: what could wrap around is refused. */
@@ -71,11 +81,25 @@ function zeroPointAt(site: Site, index: number, count: number): Float64Array {
 }
 
 function lowerQLinearMatMul(site: Site): Activation {
-  const b = matrixAt(site, 3);
-  const [a, own, y] = [paramsAt(site, 1, "A"), paramsAt(site, 4, "B", b.shape[1]), paramsAt(site, 6, "output")];
-  const sum = product(site, { a: 0, b: 3, zeros: [2, 5] });
-  const scale = ratios(single(a.scale), own.scale, single(y.scale));
+  const [a, y] = [paramsAt(site, 1, "A"), paramsAt(site, 6, "output")];
+  const moving = valueAt(site, 3).kind === "activation";
+  const b = paramsAt(site, 4, "B", moving ? 1 : matrixAt(site, 3).shape[1]);
+  const sum = moving ? movingProduct(site, a, b) : product(site, { a: 0, b: 3, zeros: [2, 5] });
+  const scale = ratios(single(a.scale), b.scale, single(y.scale));
   return requantizeTo(site, sum, scale, y, { axis: sum.shape.length - 1 });
+}
+
+/** Accumulators of two tensors that both depend on the model's input. */
+function movingProduct(site: Site, a: Params, b: Params): Activation {
+  const [left, right] = [quantizedAt(site, 0, "A"), quantizedAt(site, 3, "B")];
+  const [rows, inner, columns] = [left.shape.at(-2), left.shape.at(-1), right.shape.at(-1)];
+  const same = sameShape(left.shape.slice(0, -2), right.shape.slice(0, -2)) && right.shape.at(-2) === inner;
+  if (rows === undefined || inner === undefined || columns === undefined || !same) {
+    return unsupported(`it multiplies [${left.shape.join(", ")}] and [${right.shape.join(", ")}]`, "Give both the same leading dimensions."); // prettier-ignore
+  }
+  const [x, y] = [centered(site, left, single(a.zeroPoint)), centered(site, right, single(b.zeroPoint))];
+  const shape = [...left.shape.slice(0, -1), columns];
+  return tensorOf(site.draft, { op: "matmul", a: x.ref, b: y.ref, shape, name: `${site.name}/sum` }, "int32");
 }
 
 function lowerQGemm(site: Site): Activation {

@@ -362,6 +362,26 @@ describe("ops on quantized tensors", () => {
     }
   });
 
+  it("QLinearMatMul multiplies two tensors that both depend on the input", async () => {
+    const next = mulberry32(SEED + 12);
+    const [dims, more] = [[2, 3, 5], [2, 5, 4]]; // prettier-ignore
+    const draws = (shape: readonly number[]): number[] =>
+      Array.from({ length: sizeOf(shape) }, () => Math.floor(256 * next()));
+    const bytes = bytesOf({
+      nodes: [node("QLinearMatMul", ["x", "as", "az", "x2", "bs", "bz", "ys", "yz"], ["y"])],
+      input: { dims, type: "uint8" },
+      moreInputs: [{ name: "x2", dims: more, type: "uint8" }],
+      outputType: "uint8",
+      initializers: [
+        ...params("a", "uint8", draw(next, "uint8")),
+        ...params("b", "uint8", draw(next, "uint8")),
+        ...params("y", "uint8", draw(next, "uint8", 0.02, 0.2)),
+      ],
+    });
+    const feeds = [{ data: draws(dims), dims, type: "uint8" as const }, { data: draws(more), dims: more, type: "uint8" as const }]; // prettier-ignore
+    await agreeExactly(bytes, feeds, "QLinearMatMul");
+  });
+
   it("ConvInteger and MatMulInteger yield the accumulators themselves", async () => {
     const next = mulberry32(SEED + 5);
     const draws = (count: number, low: number, range: number): number[] =>
