@@ -133,6 +133,8 @@ export function affine(job: Job, node: FloatOf<"affine">): Value {
 
 /** A larger bias than this would make the accumulators wider than coefficients do. */
 const MOST_BIAS = 2 ** 40;
+/** Where factors differ, a bias that exceeds what it is added to by more than this would suffer when scales are levelled. */
+const MOST_ABOVE = 2 ** 4;
 
 /** y = +-2^k * x + bias at a scale of its own; the bias is exact, or at least to 2^-14 of the tensor's reach. */
 function affineByScale({ bench, values }: Job, node: FloatOf<"affine">): Value | undefined {
@@ -162,7 +164,8 @@ function affineByScale({ bench, values }: Job, node: FloatOf<"affine">): Value |
       return Math.floor(biasAt(i) / scaleAt({ ref: x.ref, scale, axis }, shape, i) + 0.5);
     }),
   );
-  if (bias.some((b) => Math.abs(b) > MOST_BIAS)) return undefined;
+  const room = along.scale.length === 1 ? MOST_BIAS : Math.min(MOST_BIAS, MOST_ABOVE * 2 ** finer * reachOf(bench, x));
+  if (bias.some((b) => Math.abs(b) > room)) return undefined;
   return add(bench, name, { op, x: x.ref, shape, factor, bias }, scale, axis);
 }
 
