@@ -20,6 +20,7 @@ import { REDUCE_RULES } from "./reduce.ts";
 import { RESIZE_RULES } from "./resize.ts";
 import { SHAPE_RULES } from "./shapes.ts";
 import type { OpRule } from "./site.ts";
+import { SLICE_RULES } from "./slice.ts";
 import { SOFTMAX_RULES } from "./softmax.ts";
 import { TOPK_RULES } from "./topk.ts";
 
@@ -42,6 +43,7 @@ const OPS: ReadonlyMap<string, OpRule> = new Map<string, OpRule>(
     ...REDUCE_RULES,
     ...RESIZE_RULES,
     ...SHAPE_RULES,
+    ...SLICE_RULES,
     ...SOFTMAX_RULES,
     ...TOPK_RULES,
   }),
