@@ -70,11 +70,12 @@ function lowerClassifier(site: Site): readonly Activation[] {
   const rows = bias.length;
   const scores = weighted(site, x, coefficients, rows, bias);
   if (rows === 1) {
+    if (labels.length !== 2) malformed(`it has one score and ${labels.length} labels`);
     const { ref, shape } = scores;
     const bit = emit(site.draft, { op: "compare", x: ref, relation: "positive", shape, name: `${site.name}/class` });
-    const two = labels.length === 2;
-    // A second score makes them shares, whatever the transform.
-    return [labelOf(site, bit, two ? labels : [0, 1]), two ? mapped(site.draft, `${site.name}/pair`, scores, [0, 0], [-1, 1], [1, 0]) : scores]; // prettier-ignore
+    const label = labelOf(site, bit, labels);
+    if (post === "LOGISTIC") return [label, logisticPair(site, scores)];
+    return [label, mapped(site.draft, `${site.name}/pair`, scores, [0, 0], [-1, 1], [1, 0])];
   }
   if (labels.length !== rows) malformed(`it has ${labels.length} labels for ${rows} scores`);
   const label = labelOf(site, classOf(site, scores), labels);

@@ -4,7 +4,7 @@ import type { Expr, FloatRef } from "../../graph.ts";
 import { type Activation, emit, tensorOf } from "../draft.ts";
 import { malformed, quote, unsupported } from "../problems.ts";
 import { flagOf, intOf, type OpRule, type Site, stringOf } from "../site.ts";
-import { classOf, featuresAt, labelOf, labelsOf, mapped, numbersOf, postTransformOf, transformed } from "./classes.ts"; // prettier-ignore
+import { classOf, featuresAt, labelOf, labelsOf, logisticPair, mapped, numbersOf, postTransformOf, transformed } from "./classes.ts"; // prettier-ignore
 import { product, weighted } from "./linear.ts";
 
 type Numbers = readonly number[];
@@ -182,6 +182,7 @@ function pairScores(site: Site, score: Activation, proba: Numbers, probb: Number
     const [a, b] = [proba[0] as number, probb[0] ?? 0];
     return transformed(site, mapped(draft, `${name}/pair`, score, [0, 0], [-a / 2, a / 2], [-b / 2, b / 2]), "SOFTMAX");
   }
+  if (post === "LOGISTIC") return logisticPair(site, score);
   if (post === "NONE") return mapped(draft, `${name}/pair`, score, [0, 0], [-1, 1], [0, 0]);
   return mapped(draft, `${name}/pair`, score, [0, 0], [-1, 1], [1, 0]);
 }

@@ -1,7 +1,8 @@
 // Values chosen by one number of the input: sorted keys become comparisons, and a table is a sum of its steps. Exact for
-// integers and, to 24 bits, for reals.
+// integers and, to 29 bits, for reals.
 import { exponentOf, pow2 } from "../../binary.ts";
 import { type Activation, emit, tensorOf } from "../draft.ts";
+import { unsupported } from "../problems.ts";
 import type { Site } from "../site.ts";
 import { conditionFor, createConditions, emitConditions } from "./conditions.ts";
 
@@ -12,7 +13,8 @@ export interface Span {
   readonly values: readonly number[];
 }
 
-const VALUE_BITS = 24;
+/** Steps between two values are coefficients of 32 bits. */
+const VALUE_BITS = 29;
 
 /**
  * For each of `elements` of x: the sum of the values of the spans that it lies in, plus `base`; [1, elements * width] with
@@ -77,5 +79,6 @@ function weightsOf(
 ): Float64Array {
   const weights = new Float64Array(bits * columns);
   for (const { bit, column, value } of terms) weights[bit * columns + column]! += value;
+  if (weights.some((w) => Math.abs(w) >= 2 ** 31)) unsupported("its values lie further apart than int32 reaches");
   return weights;
 }
