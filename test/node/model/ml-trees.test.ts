@@ -360,6 +360,40 @@ describe("tree ensembles", function () {
     expect(await refusal(mlBytes(specOf("target", one, attributes)))).to.contain("no tree adds to target 0 for every");
   });
 
+  it("branches that share what lies below them, 256 levels of EQ and a set of 3,000 members, take no time", async () => {
+    const chain = (depth: number): TreeSpec => (depth === 0 ? leaf(1) : { ask: [0, "BRANCH_EQ", depth], yes: leaf(depth), no: chain(depth - 1) }); // prettier-ignore
+    const deep = specOf("class", [chain(256)], { classlabels_int64s: [0, 1] });
+    await agree(mlBytes(deep), [[7, 0, 0], [7.5, 0, 0], [0, 0, 0]]); // prettier-ignore
+    const set = {
+      aggregate_function: 1,
+      n_targets: 1,
+      nodes_featureids: [0],
+      nodes_modes: { tensor: tensor("m", [1], [6], "uint8") },
+      nodes_splits: { tensor: tensor("s", [1], [0]) },
+      nodes_truenodeids: [0],
+      nodes_trueleafs: [1],
+      nodes_falsenodeids: [1],
+      nodes_falseleafs: [1],
+      leaf_targetids: [0, 0],
+      leaf_weights: { tensor: tensor("w", [2], [1, 2]) },
+      membership_values: {
+        tensor: tensor(
+          "v",
+          [3000],
+          Array.from({ length: 3000 }, (_, k) => 2 * k),
+        ),
+      },
+      tree_roots: [0],
+    };
+    const spec = { nodes: [mlNode("TreeEnsemble", ["x"], ["y"], set)], input: { dims: [1, 3] } };
+    expect((await readModelBytes(mlBytes(spec, 5))).nodes.length).to.be.above(3000);
+  });
+
+  it("refuses more targets than could be held", async () => {
+    const one: TreeSpec[] = [{ ask: [0, "BRANCH_LEQ", 1], yes: leaf(1), no: leaf(2) }];
+    expect(await refusal(mlBytes(specOf("target", one, { n_targets: 2 ** 40 })))).to.contain("elements in all");
+  });
+
   it("refuses trees deeper than 256 levels, several samples at once, and classes beyond int32", async () => {
     const chain = (depth: number): TreeSpec => (depth === 0 ? leaf(1) : { ask: [0, "BRANCH_LT", depth], yes: leaf(depth), no: chain(depth - 1) }); // prettier-ignore
     expect((await agree(mlBytes(specOf("target", [chain(256)], { n_targets: 1 })), [[3, 0, 0]])).outputs).to.have.lengthOf(1); // prettier-ignore

@@ -21,10 +21,29 @@ export function isLeaf(tree: Tree): tree is Leaf {
   return tree instanceof Map;
 }
 
+/** Every node of the trees once, those below a branch before it. Not by recursion: sets of members make long chains. */
+export function bottomUp(trees: readonly Tree[]): readonly Tree[] {
+  const order: Tree[] = [];
+  const seen = new Set<Tree>();
+  const open: { readonly tree: Tree; readonly done: boolean }[] = trees.map((tree) => ({ tree, done: false }));
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { tree, done } = next;
+    if (done) order.push(tree);
+    if (done || seen.has(tree)) continue;
+    seen.add(tree);
+    open.push({ tree, done: true });
+    if (!isLeaf(tree)) open.push({ tree: tree.high, done: false }, { tree: tree.low, done: false });
+  }
+  return order;
+}
+
 /** Do all leaves of some tree add to `target`? Then the target has a score, whatever the sample. */
 export function isScored(trees: readonly Tree[], target: number): boolean {
-  const always = (tree: Tree): boolean => (isLeaf(tree) ? tree.has(target) : always(tree.high) && always(tree.low));
-  return trees.some(always);
+  const always = new Map<Tree, boolean>();
+  for (const tree of bottomUp(trees)) {
+    always.set(tree, isLeaf(tree) ? tree.has(target) : always.get(tree.high) === true && always.get(tree.low) === true);
+  }
+  return trees.some((tree) => always.get(tree));
 }
 
 /** Deeper trees than this are refused; trained ones have some tens of levels. */

@@ -3,10 +3,10 @@
 import { exponentOf, pow2 } from "../../binary.ts";
 import type { FloatRef } from "../../graph.ts";
 import { type Activation, emit, tensorOf } from "../draft.ts";
-import { malformed, unsupported } from "../problems.ts";
+import { malformed, quote, unsupported } from "../problems.ts";
 import type { Site } from "../site.ts";
 import { type Condition, type Conditions, conditionFor, createConditions, emitConditions } from "./conditions.ts";
-import { type Aggregate, type Branch, isLeaf, isScored, type Tree } from "./ensemble.ts";
+import { type Aggregate, bottomUp, type Branch, isLeaf, isScored, type Leaf, type Tree } from "./ensemble.ts";
 
 /** Bits of the largest leaf value: linear in the circuit, so free. */
 const LEAF_BITS = 24;
@@ -51,6 +51,7 @@ export function lowerForest(
 ): Sums {
   const { draft, name } = site;
   const targets = base.length;
+  draft.budget(trees.length * targets, `${trees.length} trees of ${targets} targets`);
   const share = aggregate === "AVERAGE" ? 1 / trees.length : 1;
   const largest = heaviest(trees) * share;
   const most = Math.max(largest, ...base.map(Math.abs), 2 ** -60);
@@ -63,9 +64,8 @@ export function lowerForest(
   const constant = aggregate === "SUM" && targets > 1 ? totals(trees, targets) : undefined;
   const kept = constant === undefined ? targets : targets - 1;
   const columns = Array.from({ length: kept }, (_, target) => {
-    const seen = new Map<Tree, Value>();
     const missing = aggregate === "MIN" || aggregate === "MAX" ? neutral(trees, target, aggregate) : 0;
-    return trees.map((tree) => valueOf(forest, tree, seen, (leaf) => round((leaf.get(target) ?? missing) * share)));
+    return valuesOf(forest, trees, (leaf) => round((leaf.get(target) ?? missing) * share));
   });
   const bits = emitConditions(forest.conditions, name);
   if (bits === undefined || forest.levels.length === 0) unsupported("none of its trees asks anything of its input");
@@ -78,29 +78,17 @@ export function lowerForest(
   const rounding = whole >= fine ? 0 : (unit / 2) * (trees.length * Math.max(1, targets - 1) + 1);
   const error = rounding + (constant?.spread ?? 0);
   if (error > 0) {
-    const what = `leaf values of the ${trees.length} tree(s) at node "${name}" are rounded to multiples of 2^${exponentOf(unit)}`;
+    const what = `leaf values of the ${trees.length} tree(s) at node ${quote(name)} are rounded to multiples of 2^${exponentOf(unit)}`;
     draft.notices.push(`${what}: sums are exact to ${error.toPrecision(2)}`);
   }
   return { integers, unit, error, tie: error + trees.length * largest * 2 ** -24 };
 }
 
-/** Every tree of an ensemble, each node once. */
-function eachNode(trees: readonly Tree[], visit: (tree: Tree) => void): void {
-  const seen = new Set<Tree>();
-  const open = [...trees];
-  for (let tree = open.pop(); tree !== undefined; tree = open.pop()) {
-    if (seen.has(tree)) continue;
-    seen.add(tree);
-    visit(tree);
-    if (!isLeaf(tree)) open.push(tree.high, tree.low);
-  }
-}
-
 function heaviest(trees: readonly Tree[]): number {
   let most = 0;
-  eachNode(trees, (tree) => {
-    if (isLeaf(tree)) for (const weight of tree.values()) most = Math.max(most, Math.abs(weight));
-  });
+  for (const leaf of bottomUp(trees).filter(isLeaf)) {
+    for (const weight of leaf.values()) most = Math.max(most, Math.abs(weight));
+  }
   return most;
 }
 
@@ -113,9 +101,7 @@ function coarsest(trees: readonly Tree[], base: readonly number[]): number {
     if (value !== 0) least = Math.min(least, e);
   };
   base.forEach(see);
-  eachNode(trees, (tree) => {
-    if (isLeaf(tree)) tree.forEach(see);
-  });
+  for (const leaf of bottomUp(trees).filter(isLeaf)) leaf.forEach(see);
   return Math.min(least, 0);
 }
 
@@ -124,9 +110,9 @@ function neutral(trees: readonly Tree[], target: number, aggregate: "MIN" | "MAX
   if (!isScored(trees, target)) unsupported(`no tree adds to target ${target} for every sample`);
   const sign = aggregate === "MAX" ? -1 : 1;
   let most = -Infinity;
-  eachNode(trees, (tree) => {
-    if (isLeaf(tree) && tree.has(target)) most = Math.max(most, sign * (tree.get(target) as number));
-  });
+  for (const leaf of bottomUp(trees).filter(isLeaf)) {
+    if (leaf.has(target)) most = Math.max(most, sign * (leaf.get(target) as number));
+  }
   return sign * most;
 }
 
@@ -141,10 +127,8 @@ function totals(
   const found: number[] = [];
   let spread = 0;
   for (const tree of trees) {
-    const sums: number[] = [];
-    eachNode([tree], (node) => {
-      if (isLeaf(node)) sums.push(node.size === 0 ? NaN : [...node.values()].reduce((a, b) => a + b, 0));
-    });
+    const leaves = bottomUp([tree]).filter(isLeaf);
+    const sums = leaves.map((leaf) => (leaf.size === 0 ? NaN : [...leaf.values()].reduce((a, b) => a + b, 0)));
     const first = sums[0] as number;
     const off = sums.reduce((most, sum) => Math.max(most, Math.abs(sum - first)), 0);
     if (!(off <= targets * 2 ** -23 * Math.abs(first))) return undefined;
@@ -154,18 +138,14 @@ function totals(
   return { totals: found, spread };
 }
 
-/** The value of a tree, equal parts of all trees once. */
-function valueOf(
-  forest: Forest,
-  tree: Tree,
-  seen: Map<Tree, Value>,
-  leaf: (leaf: ReadonlyMap<number, number>) => number,
-): Value {
-  const known = seen.get(tree);
-  if (known !== undefined) return known;
-  const value = isLeaf(tree) ? leaf(tree) : choice(forest, tree, valueOf(forest, tree.high, seen, leaf), valueOf(forest, tree.low, seen, leaf)); // prettier-ignore
-  seen.set(tree, value);
-  return value;
+/** The values of trees, equal parts of all of them once. */
+function valuesOf(forest: Forest, trees: readonly Tree[], leafValue: (leaf: Leaf) => number): readonly Value[] {
+  const values = new Map<Tree, Value>();
+  const at = (tree: Tree): Value => values.get(tree) as Value;
+  for (const tree of bottomUp(trees)) {
+    values.set(tree, isLeaf(tree) ? leafValue(tree) : choice(forest, tree, at(tree.high), at(tree.low)));
+  }
+  return trees.map(at);
 }
 
 function choice(forest: Forest, { feature, threshold }: Branch, high: Value, low: Value): Value {
@@ -256,6 +236,7 @@ function sums(
   const entries = [...new Set(counts.flatMap((count) => [...count.keys()]))];
   const x = emitValues(draft, levels, made, entries, `${name}/roots`);
   const targets = base.length;
+  draft.budget(entries.length * targets, "its sums over trees");
   const weights = new Float64Array(entries.length * targets);
   const bias = Float64Array.from(base);
   columns.forEach((column, n) => {

@@ -53,6 +53,8 @@ export function weighted(
 function lowerRegressor(site: Site): Activation {
   const x = featuresAt(site);
   const targets = intOf(site, "targets", 1);
+  if (!(targets >= 1)) malformed(`it has ${targets} targets`);
+  site.draft.budget(targets, `its ${targets} targets`);
   const bias = numbersOf(site, "intercepts") ?? new Array<number>(targets).fill(0);
   if (bias.length !== targets) malformed(`it has ${bias.length} intercepts for ${targets} target(s)`);
   const scores = weighted(site, x, numbersOf(site, "coefficients") ?? [], targets, bias);

@@ -90,6 +90,7 @@ function lowerRegressor(site: Site): Activation {
   const x = featuresAt(site);
   const targets = intOf(site, "n_targets", 1);
   if (!(targets >= 1)) malformed(`it has ${targets} targets`);
+  site.draft.budget(targets, `its ${targets} targets`);
   const trees = site.op === "TreeEnsemble" ? readNewEnsemble(site, targets) : readEnsemble(site, "target", targets);
   const sums = lowerForest(site, x, trees, baseOf(site, targets), aggregateOf(site));
   const post = postTransformOf(site);
