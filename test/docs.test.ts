@@ -64,7 +64,8 @@ describe("documents", () => {
     const kept = JSON.parse(fs.readFileSync("test/vectors/examples.json", "utf8")) as Record<string, Kept>;
     for (const [name, { constraints, right, error, samples }] of Object.entries(kept)) {
       const row = readme.split("\n").find((line) => line.startsWith(`| [${name}]`)) ?? "";
-      if (right !== undefined) expect(row).to.contain(`| ${right.float} of ${samples} | ${right.integer} of ${samples} |`);
+      if (right !== undefined)
+        expect(row).to.contain(`| ${right.float} of ${samples} | ${right.integer} of ${samples} |`);
       else expect(row).to.contain(`| differs by at most ${Number(error?.max.toPrecision(1))} |`);
       expect(row.replaceAll(",", "")).to.contain(`| ${constraints} |`);
     }
