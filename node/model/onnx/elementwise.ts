@@ -1,11 +1,11 @@
 // Arithmetic element by element: of constants (folded), of a tensor with constants (affine maps), and of tensors with each
 // other, broadcast as numpy does. Functions of one tensor are in activations.ts, truth values in logic.ts.
 import { pow } from "../functions.ts";
-import { areConstant, clip, floatAt, foldConstants, linear, numberAt, pairOf, sumOf, unary, uniformOf } from "./apply.ts"; // prettier-ignore
+import { areConstant, clip, foldConstants, linear, numberAt, pairOf, sumOf, unary, uniformOf } from "./apply.ts"; // prettier-ignore
 import { type Constant, isFloat } from "./constant.ts";
-import { type Activation, affine, type Value } from "./draft.ts";
+import { type Activation, affine, broadcastShape, spreadTensor, type Value } from "./draft.ts";
 import { malformed, unsupported } from "./problems.ts";
-import { constantAt, flagOf, needSameType, type OpRule, scalarAt, type Site } from "./site.ts";
+import { constantAt, flagOf, needFloat, needSameType, type OpRule, scalarAt, type Site } from "./site.ts";
 
 type Arithmetic = "Add" | "Sub" | "Mul" | "Div";
 
@@ -27,6 +27,11 @@ function negative(site: Site, constant: Constant): Constant {
   return { ...constant, data: constant.data.map((v) => 0 - v) };
 }
 
+/** x repeated to the shape that it shares with a constant of one number throughout. */
+function repeated({ draft, name }: Site, x: Activation, other: Value): Activation {
+  return spreadTensor(draft, `${name}/repeat`, x, broadcastShape(x.shape, other.shape));
+}
+
 /** x op c, or c op x where `swapped`. */
 function withConstant(site: Site, op: Arithmetic, x: Activation, c: Constant, swapped: boolean): Value {
   const { draft, name } = site;
@@ -40,7 +45,8 @@ function withConstant(site: Site, op: Arithmetic, x: Activation, c: Constant, sw
     case "Div": {
       if (!swapped) return affine(draft, name, x, inverse(site, c), 0);
       const dividend = uniformOf(c);
-      if (dividend !== undefined && c.data.length === 1) return unary(site, x, ["div", dividend, "x"]);
+      if (dividend !== undefined && c.data.length === 1)
+        return unary(site, repeated(site, x, c), ["div", dividend, "x"]);
       return affine(draft, name, unary(site, x, ["div", 1, "x"]) as Activation, c, 0);
     }
   }
@@ -88,7 +94,7 @@ function maximum(site: Site, a: Value, b: Value): Value {
   if (a.kind === "constant") return maximum(site, b, a);
   if (b.kind === "activation") return pairOf(site, "max", a, b);
   const bound = uniformOf(b);
-  if (bound !== undefined && b.data.length === 1) return clip(site, a, bound, Infinity);
+  if (bound !== undefined && b.data.length === 1) return clip(site, repeated(site, a, b), bound, Infinity);
   const above = affine(site.draft, `${site.name}/above`, a, 1, negative(site, b));
   return affine(site.draft, site.name, clip(site, above, 0, Infinity) as Activation, 1, b);
 }
@@ -123,10 +129,17 @@ function lowerPow(site: Site): Value {
   const [base, exponent] = [numberAt(site, 0), numberAt(site, 1)];
   if (base.kind === "constant" && exponent.kind === "constant") return foldConstants(site, [base, exponent], pow, base.type); // prettier-ignore
   const [a, b] = [uniformOf(base), uniformOf(exponent)];
-  if (b === 1) return base;
-  if (b === 2 && base.kind === "activation") return pairOf(site, "mul", base, base);
-  if (b !== undefined) return unary(site, floatAt(site, 0), b === 0.5 ? ["sqrt", "x"] : ["pow", "x", b]);
-  if (a !== undefined && a > 0) return unary(site, floatAt(site, 1), ["pow", a, "x"]);
+  if (base.kind === "activation" && b !== undefined) {
+    const x = repeated(site, base, exponent);
+    if (b === 1) return x;
+    if (b === 2) return pairOf(site, "mul", x, x);
+    needFloat(x.type);
+    return unary(site, x, b === 0.5 ? ["sqrt", "x"] : ["pow", "x", b]);
+  }
+  if (exponent.kind === "activation" && a !== undefined && a > 0) {
+    needFloat(exponent.type);
+    return unary(site, repeated(site, exponent, base), ["pow", a, "x"]);
+  }
   return unsupported("neither its exponent nor its base is one constant number", "Use Mul, Exp and Log.");
 }
 

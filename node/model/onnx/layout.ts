@@ -53,8 +53,8 @@ function axesOf(site: Site): readonly number[] | undefined {
 
 function lowerSqueeze(site: Site): Value {
   const { shape } = valueAt(site, 0);
-  const given = axesOf(site);
-  const axes = given === undefined ? shape.flatMap((dim, i) => (dim === 1 ? i : [])) : axesIn(given, shape.length);
+  const given = axesOf(site) ?? [];
+  const axes = given.length === 0 ? shape.flatMap((dim, i) => (dim === 1 ? i : [])) : axesIn(given, shape.length);
   const wide = axes.find((axis) => shape[axis] !== 1);
   if (wide !== undefined) malformed(`it squeezes axis ${wide} of [${shape.join(", ")}], which is not 1`);
   return view(site, shape.filter((_, i) => !axes.includes(i))); // prettier-ignore

@@ -88,7 +88,8 @@ function transposedSpans(site: Site, dims: readonly number[], kernel: readonly n
       const [begin, end] = auto === "VALID" ? [0, 0] : [pads[i] as number, pads[rank + i] as number];
       return { begin, out: whole - begin - end };
     }
-    const out = sizes?.[i] ?? dim * (strides[i] as number);
+    // Where strides are wider than the kernel, padding of SAME would have to be negative: onnxruntime adds none.
+    const out = sizes?.[i] ?? Math.min(whole, dim * (strides[i] as number));
     const cut = Math.max(0, whole - out);
     return { begin: auto === "SAME_UPPER" ? Math.floor(cut / 2) : Math.ceil(cut / 2), out };
   });

@@ -172,6 +172,22 @@ describe("elementwise: arithmetic", () => {
     } // prettier-ignore
   }).timeout(30_000);
 
+  it("with a constant of one number but more axes takes the constant's shape", async () => {
+    const single = [[], [1], [1, 1, 1]].flatMap((dims) => [[], [1]].map((x) => [x, dims] as const));
+    for (const op of [...OPS, "Pow"]) {
+      for (const [dims, shape] of op === "Pow" ? [...single, [[1, 3], [2, 1]] as const] : single) {
+        const size = shape.reduce((a, b) => a * b, 1);
+        for (const value of [1, 2, 3]) {
+          const k = tensor("k", shape, new Array<number>(size).fill(value));
+          for (const list of [["x", "k"], ["k", "x"]]) {
+            const spec = { nodes: [node(op, list, ["y"])], initializers: [k], input: { dims } };
+            await agree(spec, [new Array<number>(dims.reduce((a, b) => a * b, 1)).fill(0.75)]);
+          }
+        }
+      }
+    } // prettier-ignore
+  }).timeout(20_000);
+
   it("of one tensor with itself is a function of it", async () => {
     for (const op of OPS) await agree({ nodes: [node(op, ["x", "x"], ["y"])] });
     expect(opsOf(await agree({ nodes: [node("Mul", ["x", "x"], ["y"])] }))).to.deep.equal(["input", "mul"]);

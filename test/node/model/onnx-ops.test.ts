@@ -299,6 +299,9 @@ describe("onnx ops against onnxruntime: layout", () => {
       await agree(single("Squeeze", [1, 1, 3, 1], attributes, inputs, opset));
       if (axes !== undefined) await agree(single("Unsqueeze", [1, 3], attributes, inputs, opset));
     }
+    // An empty list is none.
+    const none = opset < 13 ? [] : [ints("a", [])];
+    await agree(single("Squeeze", [1, 1, 3, 1], {}, none, opset));
   });
 
   everyOpset("Transpose, by perm and reversed", async (opset) => {

@@ -142,6 +142,12 @@ describe("onnx ops against onnxruntime: ConvTranspose", () => {
     ["output_shape that cuts", [1, 1, 3, 3], [1, 2, 3, 3], { strides: [2, 2], output_shape: [6, 5] }],
     ["SAME_UPPER", [1, 1, 3, 4], [1, 2, 3, 4], { strides: [2, 2], auto_pad: "SAME_UPPER" }],
     ["SAME_LOWER", [1, 1, 3, 4], [1, 2, 3, 4], { strides: [2, 2], auto_pad: "SAME_LOWER" }],
+    [
+      "SAME_UPPER, strides wider than the kernel",
+      [1, 1, 3, 4],
+      [1, 2, 1, 2],
+      { strides: [2, 3], auto_pad: "SAME_UPPER" },
+    ],
     ["VALID", [1, 1, 3, 4], [1, 2, 3, 3], { strides: [2, 2], auto_pad: "VALID" }],
     ["1-D", [1, 2, 5], [2, 3, 4], { strides: [2], pads: [1, 2] }],
   ];
