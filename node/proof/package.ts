@@ -22,12 +22,11 @@ import {
   type KeyStatement,
   type Manifest,
   MANIFEST,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
   type Role,
   rolesOf,
   writeManifest,
 } from "./manifest.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "./manifest-read.ts";
 import { openR1cs } from "./r1cs.ts";
 import { readVerifyingKey, soundVerifyingKey, vkeyFromSnarkjs, vkeyToBytes, vkeyToSnarkjs } from "./vkey.ts";
 import { openZkey } from "./zkey.ts";
