@@ -112,6 +112,8 @@ describe("preprocessing of ai.onnx.ml", () => {
     const to = { values_int64s: [10, -20, 30, 40], default_int64: 99 };
     await agree(one("LabelEncoder", { ...keys, ...to }, 3, "int64", "int64"), rows);
     await agree(one("LabelEncoder", { ...keys, values_int64s: [1, 2, 3, 4] }, 3, "int64", "int64"), rows);
+    const twice = { keys_int64s: [5, 1, 5], values_int64s: [1, 2, 3] };
+    await agree(one("LabelEncoder", twice, 3, "int64", "int64"), rows);
     const reals = { values_floats: { floats: [0.1, -2.5, 1000, 3] }, default_float: { float: -7.25 } };
     await agree(one("LabelEncoder", { ...keys, ...reals }, 3, "int64"), rows, 1e-6);
     const real = { keys_floats: { floats: [0.5, -1.25, Math.fround(0.1)] }, values_int64s: [1, 2, 3] };

@@ -212,10 +212,18 @@ describe("tree ensembles", function () {
   });
 
   it("compares integer inputs, and float64 ones with thresholds of their own", async () => {
-    const trees = [{ ask: [0, "BRANCH_LEQ", 2.5], yes: leaf(1), no: { ask: [1, "BRANCH_LT", -3], yes: leaf(2), no: leaf(4) } }] as TreeSpec[]; // prettier-ignore
-    const samples = [2, 3, -4, -3, 16777217].flatMap((a) => [-4, -3, 2].map((b) => [a, b, 0]));
+    const trees = [{ ask: [0, "BRANCH_LEQ", 2.5], yes: leaf(1), no: { ask: [1, "BRANCH_LT", -3], yes: leaf(2), no: { ask: [0, "BRANCH_LT", 16777220], yes: leaf(8), no: leaf(4) } } }] as TreeSpec[]; // prettier-ignore
+    const samples = [2, 3, -4, -3, 16777217, 16777218, 16777219, 16777220].flatMap((a) =>
+      [-4, -3, 2].map((b) => [a, b, 0]),
+    );
     await agree(mlBytes({ ...specOf("target", trees, { n_targets: 1 }), nodes: [node("Cast", ["x"], ["f"], { to: 1 }), mlNode("TreeEnsembleRegressor", ["f"], ["y"], { ...ensembleOf("target", trees), n_targets: 1 })], input: { dims: [1, 3], type: "int32" } }), samples); // prettier-ignore
-    const { nodes_values: _, target_weights: __, ...rest } = ensembleOf("target", trees);
+    const {
+      nodes_values: _,
+      target_weights: __,
+      ...rest
+    } = ensembleOf("target", [
+      { ask: [0, "BRANCH_LEQ", 0], yes: leaf(1), no: { ask: [1, "BRANCH_LT", 0], yes: leaf(2), no: leaf(4) } },
+    ]);
     const doubles = {
       ...rest,
       nodes_values_as_tensor: { tensor: tensor("v", [5], [0.1, 0, 1 / 3, 0, 0], "float64") },
