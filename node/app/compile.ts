@@ -28,6 +28,7 @@ import { calibrationOf, type CalibrationOptions, digestOf } from "./calibration.
 import { comparisonText, compareWithFloat } from "./compare.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { type Bar, type Found, searchWidths, type Trial } from "./search.ts";
+import { foresee, limitOf, type Long } from "./size.ts";
 
 /** Runs `work` under a name that a person sees; `detail` says what came of it. */
 export type StepRunner = <T>(
@@ -54,6 +55,10 @@ export interface CompileOptions extends CalibrationOptions {
   readonly keyCache: string;
   /** Is told what key and proofs will take before there is a key; what it throws stops the compilation. */
   readonly onEstimate?: (estimate: Estimate, hasKey: boolean) => Promise<void>;
+  /** Is told before long work on the samples; what it throws stops the compilation. */
+  readonly onLong?: (long: Long) => Promise<void>;
+  /** Bytes that a proof may take, where there are to be keys. Default: the memory of this machine. */
+  readonly memory?: number;
 }
 
 type PrepareOptions = CalibrationOptions & Pick<CompileOptions, "source" | "outputs" | "dims" | "widths">;
@@ -125,6 +130,9 @@ export async function compile(given: CompileOptions, step: StepRunner): Promise<
   const { float, source, calibration } = read;
   const classes = classesAt(float) !== undefined;
   const test = given.test === undefined ? calibration : await readDataset(given.test, floatInputs(float), { classes });
+  const limit = limitOf(given.keys ? (given.memory ?? os.totalmem()) : undefined);
+  const long = await foresee({ ...given, ...read, test, limit }, step);
+  if (long !== undefined) await given.onLong?.(long);
   const found = given.bar === undefined ? undefined : await findWidths(read, given, given.bar, test, step);
   const options = found === undefined ? given : { ...given, widths: found.best.widths };
   const { quantized } = await quantizeGiven(read, options, step);
@@ -139,7 +147,10 @@ export async function compile(given: CompileOptions, step: StepRunner): Promise<
     const r1cs = path.join(folder, "circuit.r1cs");
     const circuit = await step(
       "build the circuit",
-      (call) => buildCircuit(graph, { file: r1cs, ...call }),
+      async (call) => {
+        await buildCircuit(graph, { limit, ...call }); // before hundreds of bytes per constraint are written
+        return buildCircuit(graph, { file: r1cs, ...call });
+      },
       ({ constraints, domain }) => `${constraints} constraints in a domain of ${domain}`,
     );
     const figures = estimate(r1cs);

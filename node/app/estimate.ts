@@ -6,6 +6,8 @@ import { TERM_BYTES } from "../proof/zkey.ts";
 export interface Estimate {
   readonly constraints: number;
   readonly domain: number;
+  /** Of all three matrices. */
+  readonly terms: number;
   /** Of the .zkey of a development key, exactly; a ceremony's has its contributions besides. */
   readonly keyBytes: number;
   readonly keySeconds: number;
@@ -21,8 +23,8 @@ export const MACHINE = "a 2-core machine";
 /** A constant part, and one per point of the domain (and per term of the rows, which making a key reads). */
 const KEY = { seconds: 0.25, perPoint: 7.4e-6, perTerm: 2e-7 };
 const PROOF = { seconds: 0.25, perPoint: 3.5e-6 };
-/** Memory of a proof grows more slowly where the key no longer fits beside the rest. */
-const PROOF_BYTES = (domain: number): number => Math.min(165e6 + 1430 * domain, 1360e6 + 180 * domain);
+/** Memory grows more slowly where the key no longer fits beside the rest. */
+const PROOF_BYTES = { small: { bytes: 165e6, perPoint: 1430 }, large: { bytes: 1360e6, perPoint: 180 } };
 
 /** What .zkey files hold whatever the circuit: container, two headers, counts, an empty transcript. */
 const FIXED_BYTES = 12 + 10 * 12 + 4 + 660 + 4 + 68;
@@ -31,6 +33,16 @@ const [G1_BYTES, G2_BYTES] = [64, 128];
 /** Seconds of a proof in a fresh process, over a domain of `domain` points. */
 export function proofSecondsOf(domain: number): number {
   return PROOF.seconds + domain * PROOF.perPoint;
+}
+
+/** Seconds of making a development key. `terms`: of all three matrices. */
+export function keySecondsOf(domain: number, terms: number): number {
+  return KEY.seconds + domain * KEY.perPoint + terms * KEY.perTerm;
+}
+
+/** Most bytes of the process that makes a proof. */
+export function proofBytesOf(domain: number): number {
+  return Math.min(...Object.values(PROOF_BYTES).map(({ bytes, perPoint }) => bytes + perPoint * domain));
 }
 
 /** @param r1cs path of the circuit */
@@ -46,9 +58,10 @@ export function estimate(r1cs: string): Estimate {
   return {
     constraints,
     domain,
+    terms: a + b + c,
     keyBytes: FIXED_BYTES + points + (a + b + publics + 1) * TERM_BYTES,
-    keySeconds: KEY.seconds + domain * KEY.perPoint + (a + b + c) * KEY.perTerm,
+    keySeconds: keySecondsOf(domain, a + b + c),
     proofSeconds: proofSecondsOf(domain),
-    proofBytes: PROOF_BYTES(domain),
+    proofBytes: proofBytesOf(domain),
   };
 }

@@ -80,7 +80,7 @@ export interface Search {
 const KINDS: readonly WidthKind[] = ["weights", "activations", "features", "tables"];
 const [LEAST_BITS, MOST_BITS] = [2, 16];
 /** Trials in all; each quantizes, runs all samples and counts a circuit. */
-const MAX_TRIALS = 96;
+export const MAX_TRIALS = 96;
 
 /** @throws NodeError "unsupported" if no widths keep the bar, "aborted" */
 export async function searchWidths(search: Search, call: LongCall = {}): Promise<Found> {

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { throwIfAborted } from "../core/errors.ts";
+import { NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { sizeOf } from "../core/tensor.ts";
 import { nodeAt } from "../model/ir.ts";
@@ -24,6 +24,16 @@ export interface BuildOptions extends LongCall {
   readonly file?: string;
   /** Where the .sym goes. */
   readonly symFile?: string;
+  /** More rows are refused, as soon as there are more. */
+  readonly limit?: Limit;
+}
+
+/** A number of constraints that is too large for something. */
+export interface Limit {
+  readonly most: number;
+  /** Why more is too much; goes on from "more than so many constraints:". */
+  readonly why: string;
+  readonly mend: string;
 }
 
 export interface LayerReport {
@@ -50,9 +60,9 @@ export interface CircuitReport {
   readonly sha256: string | undefined;
 }
 
-/** @throws NodeError "unsupported" where a value could leave the bits that a gadget takes, "aborted" */
+/** @throws NodeError "unsupported" where a value could leave the bits that a gadget takes, or above the limit; "aborted" */
 export async function buildCircuit(graph: Graph, options: BuildOptions = {}): Promise<CircuitReport> {
-  const { file, symFile, onProgress, signal } = options;
+  const { file, symFile, onProgress, signal, limit } = options;
   const plan = planOf(graph);
   await loadGadgets(plan, LIBRARY);
   const symbols = symFile === undefined ? undefined : new SymbolFile(symFile);
@@ -75,11 +85,13 @@ export async function buildCircuit(graph: Graph, options: BuildOptions = {}): Pr
       const before = circuit.rows;
       bits.clear();
       lay(walk, ref);
+      refuseAbove(limit, circuit.rows);
       const range = bits.size === 0 ? ([0, 0] as const) : ([Math.min(...bits), Math.max(...bits)] as const);
       layers.push({ node: ref, name, op, elements: sizeOf(shape), constraints: circuit.rows - before, bits: range });
     }
     const network = circuit.rows;
     layClaim(walk);
+    refuseAbove(limit, circuit.rows);
     circuit.close();
     if (file !== undefined) fs.renameSync(partial as string, file);
     onProgress?.({ what: "circuit", done: graph.nodes.length, total: graph.nodes.length });
@@ -103,6 +115,15 @@ export async function buildCircuit(graph: Graph, options: BuildOptions = {}): Pr
 /** The power of two that snarkjs takes for `constraints` rows: room for them, the public signals and the constant. */
 export function domainOf(constraints: number): number {
   return 2 ** (Math.floor(Math.log2(constraints + PUBLICS)) + 1);
+}
+
+function refuseAbove(limit: Limit | undefined, rows: number): void {
+  if (limit === undefined || rows <= limit.most) return;
+  const { most, why, mend } = limit;
+  throw new NodeError("unsupported", `the model needs more than ${most} constraints: ${why}`, {
+    mend,
+    facts: { most },
+  });
 }
 
 function digestOf(file: string): string {

@@ -155,7 +155,7 @@ export class Circuit implements Sheet {
   #fresh(count: number): Wire {
     const first = this.wires;
     this.wires += count;
-    if (this.wires > this.#last.length) {
+    if (this.#fd !== undefined && this.wires > this.#last.length) {
       const wider = new Float64Array(2 * this.wires).fill(-1);
       wider.set(this.#last);
       this.#last = wider;

@@ -8,7 +8,8 @@ import type { Dims } from "../../model/onnx/check.ts";
 import { compile } from "../compile.ts";
 import { type Estimate, MACHINE } from "../estimate.ts";
 import { type Bar, parseError, parseLoss } from "../search.ts";
-import { duration, type Terminal } from "../terminal.ts";
+import { LONG_SECONDS, type Long } from "../size.ts";
+import { duration, grouped, type Terminal } from "../terminal.ts";
 import { action, type Context, projectFolder, withExamples } from "./context.ts";
 import { elemTypesOf, estimateText, showPackage, tradeTable } from "./show.ts";
 import { dimsOption, parsed, parseRange, specsOption } from "./specs.ts";
@@ -32,9 +33,6 @@ interface Options extends SourceOptions {
 }
 
 export const keyCache = path.join(projectFolder, ".glassbox", "keys");
-
-/** Work that is estimated to take longer is not begun without being asked for. */
-const MOST_SECONDS = 60;
 
 /** Adds what says how an .onnx file is to be read and quantized. */
 export function withSource(command: Command): Command {
@@ -69,26 +67,39 @@ export function preparing(context: Context, { calibration, input, inputRange, ou
 
 interface Agreement {
   readonly terminal: Pick<Terminal, "note" | "ask">;
-  readonly estimate: Estimate;
-  /** A key will have to be made. */
-  readonly makes: boolean;
   readonly yes: boolean;
   readonly signal?: AbortSignal;
 }
 
 /** Tells what key and proofs will take, and asks before a key that takes long. @throws NodeError "usage", "aborted" */
-export async function agreeOn({ terminal, estimate, makes, yes, signal }: Agreement): Promise<void> {
+export async function agreeOn(
+  given: Agreement & { readonly estimate: Estimate; readonly makes: boolean },
+): Promise<void> {
+  const { terminal, estimate, makes } = given;
   terminal.note(`  estimated: ${estimateText(estimate)}`);
-  if (!makes || yes || estimate.keySeconds <= MOST_SECONDS) return;
+  if (!makes || estimate.keySeconds <= LONG_SECONDS) return;
   const what = `making the key takes about ${duration(1000 * estimate.keySeconds)} on ${MACHINE}`;
+  await agree(given, what, "Add --yes to begin it all the same, or --no-keys to stop before the key.", { ...estimate });
+}
+
+/** Asks before long work on the samples. @throws NodeError "usage", "aborted" */
+export async function agreeOnSamples(given: Agreement & { readonly long: Long }): Promise<void> {
+  const { seconds, constraints } = given.long;
+  const what = `running the samples takes about ${duration(1000 * seconds)} on ${MACHINE}, for some ${grouped(constraints)} constraints`;
+  await agree(given, what, "Add --yes to begin it all the same; or give fewer samples.", { seconds, constraints });
+}
+
+async function agree(
+  { terminal, yes, signal }: Agreement,
+  what: string,
+  mend: string,
+  facts: Readonly<Record<string, number>>,
+): Promise<void> {
+  if (yes) return;
   const agreed = await terminal.ask(`${what}; go on?`, signal);
-  if (agreed === undefined) {
-    throw new NodeError("usage", `${what}, and there is no terminal to ask on`, {
-      mend: "Add --yes to begin it all the same, or --no-keys to stop before the key.",
-      facts: { ...estimate },
-    });
-  }
-  if (!agreed) throw new NodeError("aborted", "stopped before the key was made; nothing was written");
+  if (agreed === undefined)
+    throw new NodeError("usage", `${what}, and there is no terminal to ask on`, { mend, facts });
+  if (!agreed) throw new NodeError("aborted", "stopped before that was begun; nothing was written");
 }
 
 function barOf({ maxLoss, maxError }: Options): { readonly bar?: Bar } {
@@ -132,6 +143,8 @@ export function compileCommand(): Command {
       const source = context.path(file);
       const base = path.basename(source, path.extname(source));
       const name = options.name ?? (base === "model" ? path.basename(path.dirname(source)) : base);
+      const { terminal, signal } = context;
+      const agreement = { terminal, signal, yes: options.yes === true };
       const compiled = await compile(
         {
           source,
@@ -142,10 +155,8 @@ export function compileCommand(): Command {
           keyCache,
           ...barOf(options),
           ...(options.test !== undefined && { test: context.path(options.test) }),
-          onEstimate: (estimate, hasKey) => {
-            const { terminal, signal } = context;
-            return agreeOn({ terminal, estimate, makes: options.keys && !hasKey, yes: options.yes === true, signal });
-          },
+          onLong: (long) => agreeOnSamples({ ...agreement, long }),
+          onEstimate: (estimate, hasKey) => agreeOn({ ...agreement, estimate, makes: options.keys && !hasKey }),
         },
         context.step,
       );

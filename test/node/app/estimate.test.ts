@@ -44,6 +44,7 @@ describe("the estimate of key and proofs", function () {
 describe("the question before a long key", () => {
   const quick: Estimate = {
     constraints: 1,
+    terms: 2,
     domain: 4,
     keyBytes: 5000,
     keySeconds: 60,
