@@ -19,6 +19,12 @@ export function softmax(job: Job, node: Softmax): Value {
   const { bench } = job;
   const { name, shape } = node;
   const inner = shape.at(-1) as number;
+  if (inner === 1) {
+    // The only element of its row, whatever it is.
+    const bias = Float64Array.of(node.log ? 0 : 1);
+    const alone = { op: "affine", x: valueOf(job, node.x).ref, shape, factor: Float64Array.of(0), bias } as const;
+    return add(bench, name, alone, Float64Array.of(1));
+  }
   const x = seen(job, node, level(bench, valueOf(job, node.x)));
   const most = repeatRows(bench, `${name}.most`, maxRows(bench, `${name}.max`, x), inner);
   const below = { op: "sum", xs: [most.ref, x.ref], factors: [1, -1], shape } as const;
@@ -41,7 +47,7 @@ export function softmax(job: Job, node: Softmax): Value {
   const whole = shapeOf(bench, total.ref);
   const top = largest((bench.bounds[total.ref] as { readonly hi: Float64Array }).hi);
   const clamp = { op: "rescale", x: total.ref, shape: whole, multiplier: [1], shift: [0], axis: 0, lo: one, hi: top, ties: "up" } as const; // prettier-ignore
-  const sum = inner === 1 ? total : add(bench, `${name}.total`, clamp, scale);
+  const sum = add(bench, `${name}.total`, clamp, scale);
   return node.log ? difference(job, node, gap, sum, bits) : share(job, node, power, sum, bits + 3);
 }
 

@@ -247,6 +247,16 @@ describe("the quantizer: softmax in the middle of a model", () => {
     expectProvable(run.graph);
   });
 
+  it("a row of one element is 1, and 0 as a logarithm", async () => {
+    for (const [op, value] of [["Softmax", 1], ["LogSoftmax", 0], ["ReduceLogSumExp", undefined]] as const) {
+      const nodes = [node(op, ["x"], ["m"], op === "ReduceLogSumExp" ? { axes: [1] } : {}), node("Add", ["m", "m"], ["y"])];
+      const spec: ModelSpec = { nodes, input: { dims: [3, 1] } };
+      const { graph, samples } = await quantizedRun(spec, samplesOf(spec));
+      expectProvable(graph);
+      if (value !== undefined) expect(samples[0]?.integer).to.deep.equal([Float64Array.of(2 * value, 2 * value, 2 * value)]);
+    }
+  }); // prettier-ignore
+
   it("LogSoftmax is near for short and long rows", async () => {
     for (const count of [1, 2, 3, 16, 200]) {
       const spec = softmax([2, count], "LogSoftmax");
