@@ -19,14 +19,18 @@ import { coordinatorAbi } from "../../node/chain/codec.ts";
 import { httpRpc } from "../../node/chain/rpc.ts";
 import { deploy, request, type Wait } from "../../node/chain/write.ts";
 import { Evidence, type RequestId } from "../../node/core/domain.ts";
+import { decodeTensors, splitFlat } from "../../node/core/tensor.ts";
+import { toReals } from "../../node/model/border.ts";
+import { readDataset } from "../../node/model/dataset.ts";
 import { wasmProver } from "../../node/proof/prover.ts";
 import { type ChainKind, type LocalChain, startChain } from "../../scripts/localchain.ts";
 import { artifact, senderOf, WALLETS } from "../support/chain.ts";
 import { replay } from "../support/evm.ts";
-import { compiledExample } from "../support/packages.ts";
+import { compiledExample, type Example } from "../support/packages.ts";
 
 const NAME = "digits-mlp";
-const CALIBRATION = `models/${NAME}/calibration.npz`;
+const calibrationOf = (name: Example): string => `models/${name}/calibration.npz`;
+const CALIBRATION = calibrationOf(NAME);
 
 interface Way {
   readonly chain: LocalChain;
@@ -37,9 +41,9 @@ interface Way {
   readonly statement: string;
 }
 
-async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
+async function goTheWay(chain: LocalChain, dataDir: string, name: Example = NAME): Promise<Way> {
   const rpc = httpRpc(chain.rpcUrl);
-  const { package: pack } = await compiledExample(NAME, { keys: true });
+  const { package: pack } = await compiledExample(name, { keys: true });
   const waits = await Promise.all(
     WALLETS.slice(0, 2).map(async (wallet): Promise<Wait> => ({
       sender: await senderOf(rpc, wallet),
@@ -59,10 +63,10 @@ async function goTheWay(chain: LocalChain, dataDir: string): Promise<Way> {
     _: string,
     work: (call: { signal: AbortSignal; onProgress: () => void }) => Promise<T>,
   ): Promise<T> => work({ signal: new AbortController().signal, onProgress: () => undefined });
-  const sample = await inputOf(model.inputs, `${CALIBRATION}#0`, (file) => file);
+  const sample = await inputOf(model.inputs, `${calibrationOf(name)}#0`, (file) => file);
   const { id } = await registerModel(model, sample, client, publisher, prover, "", silent);
   await prover.close();
-  const asked = await inputOf(model.inputs, `models/${NAME}/test.npz#3`, (file) => file);
+  const asked = await inputOf(model.inputs, `models/${name}/test.npz#3`, (file) => file);
   await model.close();
 
   const keyFile = path.join(dataDir, "prover.key");
@@ -180,3 +184,45 @@ for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
     });
   });
 }
+
+/** What else an example answers, from its held-out sample 3: outputs in order, as reals. */
+const ANSWERS: Readonly<Partial<Record<Example, (outputs: readonly (readonly number[])[], label: number) => void>>> = {
+  "breast-cancer-forest": ([label = [], probabilities = []], expected) => {
+    expect(label).to.deep.equal([expected]);
+    expect(probabilities).to.have.length(2);
+    expect(probabilities.indexOf(Math.max(...probabilities))).to.equal(expected);
+    expect(probabilities[0]! + probabilities[1]!).to.be.closeTo(1, 1e-3);
+  },
+  "tiny-transformer": ([token = [], scores = []], expected) => {
+    expect(token).to.deep.equal([expected]);
+    expect(scores.indexOf(Math.max(...scores))).to.equal(expected);
+  },
+};
+
+describe("the straight way of models with several outputs", function () {
+  this.timeout(180_000);
+
+  for (const name of Object.keys(ANSWERS) as Example[]) {
+    it(`${name}: the chain holds label and scores, proven, and an audit derives all of it again`, async () => {
+      const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-way-"));
+      const chain = await startChain("edr");
+      try {
+        const way = await goTheWay(chain, dataDir, name);
+        const { inputs, outputs } = (await compiledExample(name, { keys: true })).package.manifest;
+        const bytes = (await way.client.result(way.request))?.output as Uint8Array;
+        const reals = splitFlat(outputs, toReals(outputs, decodeTensors(outputs, bytes)));
+        const { labels = [] } = await readDataset(`models/${name}/test.npz`, inputs, { classes: true });
+        ANSWERS[name]?.(
+          reals.map((output) => [...output]),
+          labels[3] as number,
+        );
+        const report = await audit({ ...way, requantize: requantizer(calibrationOf(name)) });
+        expect(report.passed, JSON.stringify(report.checks)).to.equal(true);
+        expect(outcomes(report)).to.include({ "quantization done again": "ok", "model run again": "ok", proof: "ok" });
+      } finally {
+        await chain.stop();
+        fs.rmSync(dataDir, { recursive: true, force: true });
+      }
+    });
+  }
+});
