@@ -95,6 +95,7 @@ export function max(job: Job, node: FloatOf<"max">, ref: FloatRef): Value {
 export function select(job: Job, node: FloatOf<"select">, ref: FloatRef): Value {
   const { op, name, shape } = node;
   if (isUnit(job, node.a) && isUnit(job, node.b)) job.integers.add(ref);
+  if (boundsOf(job, valueOf(job, node.c)).lo >= 1) return valueOf(job, node.a);
   const [a, b] = atOneScale(job, name, [node.a, node.b]) as [Value, Value];
   const c = truth(job, `${name}.condition`, valueOf(job, node.c));
   return add(job.bench, name, { op, c: c.ref, a: a.ref, b: b.ref, shape }, a.scale, a.axis);
@@ -117,6 +118,7 @@ export function compare(job: Job, node: FloatOf<"compare">, ref: FloatRef): Valu
     case "positive":
       return clamped(job, name, x, 0, 1, ONE);
     case "nonnegative":
+      if (boundsOf(job, x).lo >= 0) return shifted(job, name, x, 0, 1, ONE);
       return clamped(job, name, shifted(job, `${name}.above`, x, 1, 1), 0, 1, ONE);
     case "zero":
       return add(job.bench, name, { op: "iszero", x: x.ref, shape }, ONE);

@@ -8,9 +8,20 @@ import { sumLast, toFront, toLast } from "./rows.ts";
 import { axisIn, constantAt, intOf, needFloat, type OpRule, type Site, valueAt } from "./site.ts";
 import { counted, pick, positions, take } from "./take.ts";
 
+/** Indices of a signed type: negative ones count from the back. Costs nothing where the compiler sees that none is. */
+function fromFront(site: Site, indices: Activation, count: number): Activation {
+  const range = integerRange(indices.type) ?? malformed(`its indices are ${indices.type}`);
+  if (range[0] >= 0) return indices;
+  const { draft, name } = site;
+  const sign = { op: "compare", x: indices.ref, relation: "nonnegative", shape: indices.shape, name: `${name}/sign` } as const; // prettier-ignore
+  const c = tensorOf(draft, sign, "bool");
+  const back = affine(draft, `${name}/back`, indices, 1, count);
+  const node = { op: "select", c: c.ref, a: indices.ref, b: back.ref, shape: indices.shape, name: `${name}/front` } as const; // prettier-ignore
+  return tensorOf(draft, node, indices.type);
+}
+
 /** One-hot rows over `count` columns. Indices outside are clamped to the nearest one: nothing else is provable. */
-export function oneHot(site: Site, indices: Activation, count: number): Activation {
-  if (integerRange(indices.type) === undefined) malformed(`its indices are ${indices.type}`);
+function oneHot(site: Site, indices: Activation, count: number): Activation {
   const shape = [...indices.shape, count];
   site.draft.budget(sizeOf(shape), "its one-hot rows");
   const node = { op: "onehot", x: indices.ref, shape, name: `${site.name}/onehot` } as const;
@@ -68,7 +79,7 @@ function lowerGather(site: Site): Value {
   const front = [axis, ...counted(0, rank).filter((k) => k !== axis)];
   const table = reshape(site.draft, `${site.name}/table`, transpose(site.draft, `${site.name}/turn`, data, front), [dim, sizeOf(before) * sizeOf(after)]); // prettier-ignore
   const flat = reshape(site.draft, `${site.name}/indices`, indices, [sizeOf(indices.shape)]);
-  const hot = oneHot(site, flat, dim);
+  const hot = oneHot(site, fromFront(site, flat, dim), dim);
   const rows = table.kind === "constant" ? rowsOf(site, hot, table) : product(site, hot, table);
   const wide = reshape(site.draft, `${site.name}/shape`, rows, [...indices.shape, ...before, ...after]);
   const [i, b] = [indices.shape.length, before.length];
@@ -101,7 +112,8 @@ function lowerGatherElements(site: Site): Value {
     return take(site.draft, site.name, data, shape, index);
   }
   const corner = pick(site.draft, `${site.name}/corner`, data, shape.map((size, k) => (k === axis ? undefined : counted(0, size)))); // prettier-ignore
-  const hot = oneHot(site, toLast(site.draft, `${site.name}/turn`, indices, axis), dim);
+  const turned = toLast(site.draft, `${site.name}/turn`, indices, axis);
+  const hot = oneHot(site, fromFront(site, turned, dim), dim);
   const rows = toLast(site.draft, `${site.name}/rows`, corner, axis);
   const chosen = rows.kind === "constant" ? weighed(site, hot, rows) : columns(site, hot, rows);
   return toFront(site.draft, `${site.name}/back`, chosen, axis);
@@ -169,13 +181,17 @@ function lowerOneHot(site: Site): Value {
     const rows: Constant = { kind: "constant", type: values.type, shape: [...indices.shape, count], data };
     return toFront(site.draft, site.name, rows, axis);
   }
-  const hot = { ...oneHot(site, indices, count), type: values.type };
+  // What is outside is clamped to a column of its own on either side, and left out: its row is off.
+  const inner = affine(site.draft, `${site.name}/inner`, fromFront(site, indices, count), 1, 1);
+  const wide = { ...oneHot(site, inner, count + 2), type: values.type };
+  const hot = pick(site.draft, `${site.name}/inside`, wide, [...indices.shape.map(() => undefined), counted(1, count)]);
   const turned = toFront(site.draft, `${site.name}/turn`, hot, axis);
   return on === 1 && off === 0 ? turned : affine(site.draft, site.name, turned, on - off, off);
 }
 
 const axisAttribute = { axis: { kind: "int" } } as const;
 const clamped = "indices that depend on the input are clamped to the table";
+const outside = "rows of indices that are outside are off";
 
 export const GATHER_RULES = {
   Gather: { inputs: [2, 2], attributes: axisAttribute, limits: clamped, lower: lowerGather },
@@ -189,7 +205,7 @@ export const GATHER_RULES = {
   OneHot: {
     inputs: [3, 3],
     attributes: axisAttribute,
-    limits: `constant depth and values; ${clamped}`,
+    limits: `constant depth and values; ${outside}`,
     lower: lowerOneHot,
   },
 } satisfies Record<string, OpRule>;
