@@ -37,6 +37,7 @@ export function toOutput(
       throw new NodeError(
         "usage",
         `integers from ${bottom} to ${top} do not fit the type and exponent of output "${name}"`,
+        { mend: "Declare a wider output type, or inputs of narrower types: int32 is the widest that a claim carries." },
       );
     }
     return { value, border: { name, shape, type, exponent: 0 } };

@@ -133,6 +133,11 @@ function castConstant(site: Site, value: Constant, to: ElemType): Constant {
   return { ...value, type: to, data };
 }
 
+/** To the type of input 1, whose values nobody reads. */
+function lowerCastLike(site: Site): Value {
+  return castTo(site, valueAt(site, 0), valueAt(site, 1).type);
+}
+
 const comparison = (
   relation: Relation,
   turned: boolean,
@@ -160,6 +165,13 @@ export const LOGIC_RULES = {
     attributes: { to: FLAG, saturate: { kind: "int", since: 19 }, round_mode: { kind: "string", since: 24 } },
     limits: "tensors: to types that hold their values",
     lower: lowerCast,
+  },
+  CastLike: {
+    inputs: [2, 2],
+    since: 15,
+    attributes: { saturate: { kind: "int", since: 19 }, round_mode: { kind: "string", since: 24 } },
+    limits: "tensors: to types that hold their values",
+    lower: lowerCastLike,
   },
   Equal: comparison("zero", false, (a, b) => a === b),
   Greater: comparison("positive", false, (a, b) => a > b),

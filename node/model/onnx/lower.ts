@@ -105,8 +105,9 @@ export function lower(model: CheckedModel, budget: Budget): FloatGraph {
   const extra = new Map<string, string>();
   for (const node of model.nodes) {
     for (const read of node.input) {
-      const why = extra.get(read);
-      if (why === undefined || values.has(read)) continue;
+      const place = extra.get(read);
+      if (place === undefined || values.has(read)) continue;
+      const why = `it reads ${quote(read)}, ${place}`;
       problems.push({ code: "unsupported", where: titleOf(node), why, mend: "This output is not read." });
       values.set(read, "broken");
     }
@@ -115,7 +116,7 @@ export function lower(model: CheckedModel, budget: Budget): FloatGraph {
       const value = yielded === undefined ? "broken" : yielded[i];
       if (output === "") return;
       if (value !== undefined) values.set(output, value);
-      else extra.set(output, `it reads ${quote(output)}, output ${i} of ${titleOf(node)}`);
+      else extra.set(output, `output ${i} of ${titleOf(node)}`);
     });
   }
   throwIfAny(problems);
@@ -123,7 +124,7 @@ export function lower(model: CheckedModel, budget: Budget): FloatGraph {
     gather(problems, `output ${quote(output.name)}`, (): FloatOutput => {
       const value = values.get(output.name);
       if (value === undefined || value === "broken")
-        return unsupported(`it is ${extra.get(output.name) ?? "not made"}`);
+        return unsupported(`it is ${extra.get(output.name) ?? "not made"}`, "Take it out of the model's outputs.");
       if (value.kind === "constant") return unsupported("it does not depend on the model's inputs");
       checkShape(output, value, draft);
       return { name: output.name, ...withoutSoftmax(draft, value.ref) };

@@ -93,7 +93,7 @@ const REDUCTIONS = {
   ReduceMin: {
     lower: ({ draft, name }, x) => negate(draft, name, maxLast(draft, `${name}/max`, negate(draft, `${name}/turn`, x))),
     fold: (values) => -largest(values.map((v) => -v)),
-    integers: false,
+    integers: true,
   },
   ReduceProd: { lower: product, fold: (values) => values.reduce((y, v) => y * v, 1), integers: false },
   ReduceSum: { lower: sum, fold: total, integers: true },

@@ -9,7 +9,6 @@ import {
   flagOf,
   integersAt,
   intOf,
-  needFloat,
   type OpRule,
   scalarAt,
   type Site,
@@ -115,7 +114,6 @@ function lowerTrilu(site: Site): Value {
     site.draft.budget(x.data.length, "a constant made by Trilu");
     return { ...x, data: x.data.map((v, i) => (kept(i) ? v : 0)) };
   }
-  needFloat(x.type);
   const data = Float64Array.from({ length: rows * columns }, (_, i) => (kept(i) ? 1 : 0));
   return affine(site.draft, site.name, x, { kind: "constant", type: x.type, shape: [rows, columns], data }, 0);
 }

@@ -2,7 +2,7 @@
 import { type Activation, affine, reshape, tensorOf } from "./draft.ts";
 import { malformed } from "./problems.ts";
 import { along, maxLast, negate, plus, times, toFront, toLast } from "./rows.ts";
-import { activationAt, axisIn, flagOf, integersAt, intOf, type OpRule, type Site, tensorAt } from "./site.ts";
+import { axisIn, flagOf, integersAt, intOf, type OpRule, type Site, tensorAt } from "./site.ts";
 import { counted, pick } from "./take.ts";
 
 function argmax(site: Site, x: Activation, axis: number): Activation {
@@ -36,7 +36,7 @@ const MOST_ROUNDS = 64;
  * then, the first one that has not won yet is next. So ties need no number below all reals.
  */
 function lowerTopK(site: Site): readonly Activation[] {
-  const given = activationAt(site, 0);
+  const given = tensorAt(site, 0);
   const { draft, name } = site;
   const rank = given.shape.length;
   const axis = axisIn(intOf(site, "axis", -1), rank);
