@@ -54,10 +54,13 @@ export function floatOutputs(
     const dim = shape[finalSoftmax.axis] as number;
     const inner = sizeOf(shape.slice(finalSoftmax.axis + 1));
     const group = (i: number): number => Math.floor(i / (inner * dim)) * inner + (i % inner);
+    const most = new Map<number, number>();
+    data.forEach((v, i) => most.set(group(i), Math.max(most.get(group(i)) ?? -Infinity, v)));
+    const less = data.map((v, i) => v - (most.get(group(i)) as number));
     const sums = new Map<number, number>();
-    data.forEach((v, i) => sums.set(group(i), (sums.get(group(i)) ?? 0) + Math.exp(v)));
+    less.forEach((v, i) => sums.set(group(i), (sums.get(group(i)) ?? 0) + Math.exp(v)));
     const of = (i: number): number => sums.get(group(i)) as number;
-    return { shape, data: data.map((v, i) => (finalSoftmax.kind === "softmax" ? Math.exp(v) / of(i) : v - Math.log(of(i)))) }; // prettier-ignore
+    return { shape, data: less.map((v, i) => (finalSoftmax.kind === "softmax" ? Math.exp(v) / of(i) : v - Math.log(of(i)))) }; // prettier-ignore
   });
 }
 
