@@ -2,13 +2,36 @@
 // repetitions) that softmax and normalization are made of.
 import { sizeOf } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
-import { add, level, reachOf, scaleAt, shapeOf, stepsOf } from "./build.ts";
+import { add, level, reachOf, rescale, scaleAt, shapeOf, stepsOf } from "./build.ts";
 import type { Value, Workbench } from "./build.ts";
+import { exponentOf } from "./binary.ts";
 import type { FloatRef } from "./graph.ts";
-import { narrow, valueOf } from "./lowering.ts";
+import { narrow, observedOf, valueOf } from "./lowering.ts";
 import type { FloatOf, Job } from "./lowering.ts";
 
 const ONE = Float64Array.of(1);
+
+/** Sums of products stay below this, so that a rescale by a coefficient of 12 bits can still read them. */
+const SUM_BITS = 41;
+/** What an operand keeps at least. */
+const NARROW_BITS = 12;
+
+/** Of two operands at scales of rows, the wider one rounded, then the other one, until their products add up to little enough. */
+function fitting(job: Job, { name, a, b }: FloatOf<"matmul">, pair: readonly [Value, Value]): readonly [Value, Value] {
+  const { bench } = job;
+  const values = [...pair] as [Value, Value];
+  const count = shapeOf(bench, values[0].ref).at(-1) as number;
+  const bits = (k: 0 | 1): number => exponentOf(Math.max(1, reachOf(bench, values[k]))) + 1;
+  const room = SUM_BITS - exponentOf(count) - 1;
+  for (const k of bits(0) < bits(1) ? ([1, 0] as const) : ([0, 1] as const)) {
+    const value = values[k];
+    if (bits(0) + bits(1) <= room || value.scale.length > 1) continue;
+    const aim = Math.max(NARROW_BITS, room - bits(k === 0 ? 1 : 0), Math.floor(room / 2));
+    const target = { bits: aim, signed: true, lo: -Infinity, hi: Infinity, common: true };
+    values[k] = rescale(bench, `${name}.operand`, value, observedOf(job, k === 0 ? a : b), target);
+  }
+  return values;
+} // prettier-ignore
 
 /** Both operands are narrow, but where the other one holds truth values (one-hot rows choose, and lose nothing). */
 export function matmul(job: Job, node: FloatOf<"matmul">): Value {
@@ -19,9 +42,10 @@ export function matmul(job: Job, node: FloatOf<"matmul">): Value {
     const value = chooses(other) ? valueOf(job, ref) : narrow(job, ref);
     return value.axis === contracted ? level(job.bench, value) : value;
   };
-  const a = read(node.a, node.b, inner);
+  let a = read(node.a, node.b, inner);
   let b = read(node.b, node.a, inner - 1);
   if (a.scale.length > 1 && b.axis !== a.axis) b = level(job.bench, b);
+  [a, b] = fitting(job, node, [a, b]);
   const wide = a.scale.length > 1 ? a : b;
   const at = (value: Value, c: number): number => value.scale[value.scale.length === 1 ? 0 : c] as number;
   const scale = wide.scale.map((_, c) => at(a, c) * at(b, c));
