@@ -1,41 +1,16 @@
 // The command line as people use it: real processes, real files, exit codes, JSON, and what is said when something is wrong.
 import { expect } from "chai";
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { type LocalChain, startChain } from "../../scripts/localchain.ts";
+import { commandLine } from "../support/cli.ts";
 
 const MODEL = "models/breast-cancer-mlp";
-const root = process.cwd();
 let work: string;
 let pack: string;
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function glassbox(...args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["node/app/cli/main.ts", ...args], {
-      cwd: root,
-      env: { ...process.env, GLASSBOX_CWD: work },
-    });
-    const [stdout, stderr]: [string[], string[]] = [[], []];
-    child.stdout.on("data", (piece: Buffer) => stdout.push(piece.toString()));
-    child.stderr.on("data", (piece: Buffer) => stderr.push(piece.toString()));
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout: stdout.join(""), stderr: stderr.join("") }));
-  });
-}
-
-async function json(...args: readonly string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await glassbox(...args, "--json");
-  expect(code, stderr).to.equal(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-}
+const { glassbox, json } = commandLine(() => work);
 
 describe("the command line", function () {
   this.timeout(120_000);

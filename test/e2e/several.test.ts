@@ -1,38 +1,16 @@
 // A model of several inputs and outputs on the command line, from its ONNX file to a checked proof; and models that are refused
 // for several reasons at once.
 import { expect } from "chai";
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { bytesOf, node, type NodeInit, noise, tensor, valueInfo } from "../support/onnx.ts";
 import { severalOnnx } from "../support/packages.ts";
+import { commandLine, type Outcome } from "../support/cli.ts";
 
 let work: string;
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function glassbox(...args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, GLASSBOX_CWD: work };
-    const child = spawn(process.execPath, ["node/app/cli/main.ts", ...args], { env });
-    const [stdout, stderr]: [string[], string[]] = [[], []];
-    child.stdout.on("data", (piece: Buffer) => stdout.push(piece.toString()));
-    child.stderr.on("data", (piece: Buffer) => stderr.push(piece.toString()));
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout: stdout.join(""), stderr: stderr.join("") }));
-  });
-}
-
-async function json(...args: readonly string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await glassbox(...args, "--json");
-  expect(code, stderr).to.equal(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-}
+const { glassbox, json } = commandLine(() => work);
 
 const DIMS = ["--dim", "n=5"];
 const RANDOM = ["--calibration", "random:7", ...DIMS, "--input-range", "x=-2,2"];

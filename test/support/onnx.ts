@@ -126,6 +126,18 @@ export function modelOf(spec: ModelSpec): ModelInit {
   return spec.change?.(model) ?? model;
 }
 
+/** A model of one node that reads "x", then the initializers. */
+export function single(
+  op: string,
+  dims: readonly number[],
+  attributes: Readonly<Record<string, AttributeOf>> = {},
+  initializers: readonly TensorInit[] = [],
+  more: Partial<ModelSpec> = {},
+): ModelSpec {
+  const nodes = [node(op, ["x", ...initializers.map(({ name }) => name as string)], ["y"], attributes)];
+  return { nodes, initializers, input: { dims }, ...more };
+}
+
 export function bytesOf(spec: ModelSpec): Uint8Array {
   return toBinary(ModelSchema, create(ModelSchema, modelOf(spec)));
 }

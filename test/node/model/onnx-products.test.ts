@@ -1,24 +1,12 @@
 // Products of tensors, equations, turned convolutions and normalizations, with their edge attributes, against onnxruntime on
 // the same file.
 import { expect } from "chai";
-import { type AttributeOf, type ModelSpec, node, noise, tensor, type TensorInit } from "../../support/onnx.ts";
+import { type AttributeOf, node, noise, single, tensor, type TensorInit } from "../../support/onnx.ts";
 import { agree, opsOf, refused } from "../../support/onnxAgree.ts";
 
 const sizeOf = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 const weights = (name: string, dims: readonly number[], seed = 7): TensorInit =>
   tensor(name, dims, noise(seed, sizeOf(dims)));
-const single = (
-  op: string,
-  dims: readonly number[],
-  attributes: Readonly<Record<string, AttributeOf>>,
-  initializers: readonly TensorInit[] = [],
-  more: Partial<ModelSpec> = {},
-): ModelSpec => ({
-  nodes: [node(op, ["x", ...initializers.map(({ name }) => name as string)], ["y"], attributes)],
-  initializers,
-  input: { dims },
-  ...more,
-});
 
 describe("onnx ops against onnxruntime: products of two tensors", () => {
   it("MatMul with batches that broadcast, and with vectors", async () => {

@@ -1,25 +1,21 @@
 // Ops that move, repeat or choose elements, with their edge attributes, against onnxruntime on the same file.
 import { expect } from "chai";
-import { type AttributeOf, ints, type ModelSpec, node, noise, tensor, type TensorInit } from "../../support/onnx.ts";
+import {
+  type AttributeOf,
+  ints,
+  type ModelSpec,
+  node,
+  noise,
+  single,
+  tensor,
+  type TensorInit,
+} from "../../support/onnx.ts";
 import { agree, opsOf, refused } from "../../support/onnxAgree.ts";
 
 const OPSETS_TRIED = [11, 13, 17, 21, 26];
 const sizeOf = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 const weights = (name: string, dims: readonly number[], seed = 7): TensorInit =>
   tensor(name, dims, noise(seed, sizeOf(dims)));
-/** One op on "x" and initializers. */
-const single = (
-  op: string,
-  dims: readonly number[],
-  attributes: Readonly<Record<string, AttributeOf>>,
-  initializers: readonly TensorInit[] = [],
-  more: Partial<ModelSpec> = {},
-): ModelSpec => ({
-  nodes: [node(op, ["x", ...initializers.map(({ name }) => name as string)], ["y"], attributes)],
-  initializers,
-  input: { dims },
-  ...more,
-});
 const everyOpset = (title: string, test: (opset: number) => Promise<unknown>, since = 11): void => {
   it(title, async () => {
     for (const opset of OPSETS_TRIED.filter((opset) => opset >= since)) await test(opset);
