@@ -64,7 +64,8 @@ function lowerPRelu(site: Site): Value {
   }
   const same = uniformOf(slopes);
   if (same !== undefined) return leakyRelu(site, x, same);
-  if (x.kind === "constant") return unsupported("it is applied to a constant with several slopes");
+  if (x.kind === "constant")
+    return unsupported("it is applied to a constant with several slopes", "Fold constants first, with onnxsim.");
   const { draft, name } = site;
   const turned = (data: Float64Array): Constant => ({ ...slopes, data });
   const sign = slopes.data.map((slope) => (slope > 1 ? -1 : 1));

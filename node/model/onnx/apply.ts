@@ -15,7 +15,7 @@ function stored(value: number, type: ElemType): number {
   if (range === undefined) return unsupported(`it computes on ${type} constants`, "Keep constants in float32.");
   const whole = Math.trunc(value) + 0;
   if (!Number.isSafeInteger(whole) || whole < range[0] || whole > range[1]) {
-    return unsupported(`its result ${value} on constants does not fit ${type}`);
+    return unsupported(`its result ${value} on constants does not fit ${type}`, "Compute it in int64 or float32.");
   }
   return whole;
 }
@@ -29,7 +29,8 @@ export function foldConstants(
 ): Constant {
   const shape = parts.map((part) => part.shape).reduce(broadcastShape);
   for (const { type, data } of parts) {
-    if (!isFloat(type) && !data.every(Number.isSafeInteger)) unsupported("it computes beyond 2^53");
+    if (!isFloat(type) && !data.every(Number.isSafeInteger))
+      unsupported("it computes beyond 2^53", "Use smaller constants.");
   }
   const wide = parts.map((part) => spread(site.draft, part, shape));
   site.draft.budget((wide[0] as Float64Array).length, "a computed constant");

@@ -54,7 +54,8 @@ function textOf(bytes: Uint8Array): string {
 
 function integerOf(value: bigint, name: string): number {
   const number = Number(value);
-  if (!Number.isSafeInteger(number)) unsupported(`attribute ${name} is ${value}, beyond 2^53`);
+  if (!Number.isSafeInteger(number))
+    unsupported(`attribute ${name} is ${value}, beyond 2^53`, "Give a smaller number.");
   return number;
 }
 
@@ -91,7 +92,10 @@ export function readAttributes(
       const name = quote(attribute.name);
       const rule = Object.hasOwn(rules, attribute.name) ? rules[attribute.name] : undefined;
       if (rule === undefined) {
-        return unsupported(`attribute ${name} is not one that the compiler knows for ${quote(node.opType)}`);
+        return unsupported(
+          `attribute ${name} is not one that the compiler knows for ${quote(node.opType)}`,
+          "Export without it, or with another opset.",
+        );
       }
       if (opset < (rule.since ?? 0) || opset > (rule.until ?? Infinity)) {
         return malformed(`attribute ${name} does not exist for ${quote(node.opType)} at opset ${opset}`);

@@ -6,7 +6,7 @@ import type { FloatInput } from "../graph.ts";
 import { elemTypeOf, MAX_RANK } from "./constant.ts";
 import type { Graph, Model, Node, Tensor, ValueInfo } from "./gen/onnx_pb.ts";
 import { checkNode, isDefaultDomain, titleOf } from "./nodes.ts";
-import { gather, malformed, type Problem, quote, throwIfAny, unsupported } from "./problems.ts";
+import { gather, malformed, type Problem, quote, throwIfAny, TOO_LARGE, unsupported } from "./problems.ts";
 
 /** What onnxruntime 1.30 reads: the oldest and newest opset of ai.onnx (11 is our own floor) and IR version. */
 export const OPSETS = { oldest: 11, newest: 26 } as const;
@@ -41,6 +41,8 @@ export interface CheckedOutput {
 
 /** Sizes for dimensions that the file leaves open, by their names. */
 export type Dims = Readonly<Record<string, number>>;
+
+const ONLY_TENSORS = "Only tensors are read: take sequences, maps and optional values apart outside of the model.";
 
 /** Inputs or outputs of a model. */
 const MAX_BORDERS = 64;
@@ -104,7 +106,8 @@ function checkExtras(model: Model, graph: Graph, here: (action: () => void) => v
 function tensorTypeOf(info: ValueInfo, what: string): { code: number; dims: (number | string | undefined)[] } {
   const type = info.type?.value;
   if (type?.case === undefined) return malformed(`${what} has no type`);
-  if (type.case !== "tensorType") return unsupported(`${what} is not a tensor but of the kind ${type.case}`);
+  if (type.case !== "tensorType")
+    return unsupported(`${what} is not a tensor but of the kind ${type.case}`, ONLY_TENSORS);
   if (type.value.shape === undefined) {
     return unsupported(`${what} has no shape`, "Export the model with a fixed input shape (batch 1).");
   }
@@ -122,7 +125,8 @@ function checkInput(info: ValueInfo, given: Dims, notices: string[]): CheckedInp
   const { code, dims } = tensorTypeOf(info, what);
   const elemType = elemTypeOf(code, what);
   if (!INPUT_TYPES.has(elemType)) unsupported(`${what} has element type ${elemType}`, "Let the input be float32.");
-  if (dims.length > MAX_RANK) unsupported(`${what} has ${dims.length} dimensions, more than ${MAX_RANK}`);
+  if (dims.length > MAX_RANK)
+    unsupported(`${what} has ${dims.length} dimensions, more than ${MAX_RANK}`, "Flatten some.");
   const shape = dims.map((dim, i) => {
     if (typeof dim === "number" && dim >= 1) return dim;
     if (typeof dim === "string" && Object.hasOwn(given, dim)) return given[dim];
@@ -221,7 +225,8 @@ export function checkModel(model: Model, maxNodes: number, dims: Dims = {}): Che
   }
   const opset = here(() => checkVersions(model));
   here(() => {
-    if (graph.node.length > maxNodes) unsupported(`it has ${graph.node.length} nodes, more than ${maxNodes}`);
+    if (graph.node.length > maxNodes)
+      unsupported(`it has ${graph.node.length} nodes, more than ${maxNodes}`, TOO_LARGE);
   });
   throwIfAny(problems);
   checkExtras(model, graph, here);
@@ -236,10 +241,11 @@ export function checkModel(model: Model, maxNodes: number, dims: Dims = {}): Che
   const checked = inputs.map((info) => here(() => checkInput(info, dims, notices)));
   here(() => {
     if (inputs.length === 0) unsupported("it has no input", "A model without inputs is a constant.");
-    if (inputs.length > MAX_BORDERS) unsupported(`it has ${inputs.length} inputs, more than ${MAX_BORDERS}`);
+    if (inputs.length > MAX_BORDERS)
+      unsupported(`it has ${inputs.length} inputs, more than ${MAX_BORDERS}`, "Join some with Concat.");
     if (graph.output.length === 0) malformed("it has no output");
     if (graph.output.length > MAX_BORDERS)
-      unsupported(`it has ${graph.output.length} outputs, more than ${MAX_BORDERS}`);
+      unsupported(`it has ${graph.output.length} outputs, more than ${MAX_BORDERS}`, "Join some with Concat.");
   });
   const outputs = graph.output.map((info) => here(() => checkOutput(info, made, initializers, inputs)));
   const given = new Set([...inputs.map((info) => info.name), ...initializers.keys()]);
@@ -273,7 +279,7 @@ function checkOutput(
   }
   const kind = info.type?.value.case;
   if (kind !== undefined && kind !== "tensorType") {
-    unsupported(`its output ${quote(name)} is not a tensor but of the kind ${kind}`);
+    unsupported(`its output ${quote(name)} is not a tensor but of the kind ${kind}`, ONLY_TENSORS);
   }
   const typed = info.type?.value.case === "tensorType" && info.type.value.value.shape !== undefined;
   const dims = typed ? tensorTypeOf(info, `output ${quote(name)}`).dims : undefined;

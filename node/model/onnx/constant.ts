@@ -3,7 +3,7 @@
 // loaded before this (external.ts).
 import { type Shape, sizeOf } from "../../core/tensor.ts";
 import type { Tensor } from "./gen/onnx_pb.ts";
-import { malformed, quote, unsupported } from "./problems.ts";
+import { malformed, quote, TOO_LARGE, unsupported } from "./problems.ts";
 
 export type ElemType =
   | "float32"
@@ -116,10 +116,7 @@ export function createBudget(maxElements: number): Budget {
   let left = maxElements;
   return (elements, what) => {
     if (!(elements <= left)) {
-      unsupported(
-        `${what} takes the model over ${maxElements} elements in all`,
-        "Models of this size are beyond what a circuit can hold; use a smaller one.",
-      );
+      unsupported(`${what} takes the model over ${maxElements} elements in all`, TOO_LARGE);
     }
     left -= elements;
   };
@@ -132,11 +129,12 @@ export const MAX_RANK = 16;
 export function shapeOf(dims: readonly bigint[], what: string): number[] {
   const shape = dims.map((dim) => {
     if (dim < 0n) malformed(`${what} has a dimension of ${dim}`);
-    if (dim >= 2n ** 40n) unsupported(`${what} has a dimension of ${dim}`);
+    if (dim >= 2n ** 40n) unsupported(`${what} has a dimension of ${dim}`, TOO_LARGE);
     return Number(dim);
   });
-  if (shape.length > MAX_RANK) unsupported(`${what} has ${shape.length} dimensions, more than ${MAX_RANK}`);
-  if (!(sizeOf(shape) < 2 ** 40)) unsupported(`${what} has ${sizeOf(shape)} elements`);
+  if (shape.length > MAX_RANK)
+    unsupported(`${what} has ${shape.length} dimensions, more than ${MAX_RANK}`, "Flatten some.");
+  if (!(sizeOf(shape) < 2 ** 40)) unsupported(`${what} has ${sizeOf(shape)} elements`, TOO_LARGE);
   return shape;
 }
 

@@ -22,9 +22,13 @@ export interface Draft {
   readonly notices: string[];
 }
 
+export function noElements(shape: Shape): never {
+  return unsupported(`it yields an empty tensor, [${shape.join(", ")}]`, "Take this part out of the model.");
+}
+
 /** Appends `node` under a name made unique. */
 export function emit(draft: Draft, node: FloatNode): FloatRef {
-  if (node.shape.some((dim) => dim < 1)) malformed(`it yields an empty tensor, [${node.shape.join(", ")}]`);
+  if (node.shape.some((dim) => dim < 1)) noElements(node.shape);
   draft.budget(sizeOf(node.shape), `the tensor [${node.shape.join(", ")}]`);
   let name = node.name;
   for (let next = draft.names.get(name); next !== undefined && draft.names.has(name); next++) {

@@ -17,7 +17,8 @@ const APPLY: Readonly<Record<Arithmetic, (a: number, b: number) => number>> = {
 };
 
 function inverse(site: Site, constant: Constant): Constant {
-  if (constant.data.some((v) => v === 0)) unsupported("it divides by a constant that holds 0");
+  if (constant.data.some((v) => v === 0))
+    unsupported("it divides by a constant that holds 0", "Divisors must differ from 0; check the training.");
   site.draft.budget(constant.data.length, "the inverse of a constant");
   return { ...constant, data: constant.data.map((v) => 1 / v) };
 }
@@ -107,14 +108,20 @@ function lowerMax(site: Site): Value {
 function lowerMin(site: Site): Value {
   const list = listOf(site);
   if (list.length === 1) return list[0] as Value;
-  const turned = list.map((value) => linear(site, value, -1, 0, `${site.name}/turn`));
+  if (areConstant(list)) return foldConstants(site, list, Math.min, (list[0] as Value).type);
+  const turned = list.map((value): Value => {
+    if (value.kind === "activation") return linear(site, value, -1, 0, `${site.name}/turn`);
+    return { ...negative(site, value), type: "float64" }; // Unsigned integers have no negatives.
+  });
   return linear(site, turned.reduce((a, b) => maximum(site, a, b)), -1, 0, `${site.name}/back`); // prettier-ignore
 }
 
 function lowerClip(site: Site): Value {
   const lo = scalarAt(site, 1, "minimum") ?? -Infinity;
   const hi = scalarAt(site, 2, "maximum") ?? Infinity;
-  if (!(lo <= hi) || lo === Infinity || hi === -Infinity) malformed(`it clips to [${lo}, ${hi}]`);
+  if (Number.isNaN(lo) || Number.isNaN(hi) || lo === Infinity || hi === -Infinity)
+    malformed(`it clips to [${lo}, ${hi}]`);
+  if (lo > hi) unsupported(`it clips to [${lo}, ${hi}]`, "Its result is one number, whatever its input: take it out.");
   return clip(site, numberAt(site, 0), lo, hi);
 }
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import { constants } from "node:fs";
 import { rawLength, tensorTitle } from "./constant.ts";
 import type { Entry, Model, Tensor } from "./gen/onnx_pb.ts";
-import { malformed, quote, unsupported } from "./problems.ts";
+import { malformed, quote, TOO_LARGE, unsupported } from "./problems.ts";
 
 const DEFAULT = 0;
 const EXTERNAL = 1;
@@ -28,7 +28,7 @@ function placeOf(tensor: Tensor): Place {
   const entries = new Map(tensor.externalData.map((entry: Entry) => [entry.key, entry.value]));
   for (const key of entries.keys()) {
     if (!["location", "offset", "length", "checksum"].includes(key)) {
-      unsupported(`${what} has external data with the unknown key ${quote(key)}`);
+      unsupported(`${what} has external data with the unknown key ${quote(key)}`, "Save the model again.");
     }
   }
   const location = entries.get("location") ?? "";
@@ -94,7 +94,7 @@ export async function attachExternal(model: Model, folder: string | undefined, m
       );
     }
     total += place.length;
-    if (total > maxBytes) unsupported(`external data is more than ${maxBytes} bytes in all`);
+    if (total > maxBytes) unsupported(`external data is more than ${maxBytes} bytes in all`, TOO_LARGE);
     if (tensor.rawData.length > 0) malformed(`${what} has both external and raw data`);
     tensor.rawData = place.length === 0 ? new Uint8Array() : await load(folder, place, what);
     tensor.dataLocation = DEFAULT;

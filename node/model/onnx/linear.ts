@@ -189,7 +189,7 @@ function lowerBatchNormalization(site: Site): Activation {
     return finite(constant.data, what);
   }) as [Float64Array, Float64Array, Float64Array, Float64Array];
   const epsilon = floatOf(site, "epsilon", 1e-5);
-  if (variance.some((v) => !(v + epsilon > 0))) unsupported("its variance is not positive");
+  if (variance.some((v) => !(v + epsilon > 0))) unsupported("its variance is not positive", "Check the training.");
   const factor = scale.map((s, i) => s / Math.sqrt((variance[i] as number) + epsilon));
   const bias = shift.map((s, i) => s - (mean[i] as number) * (factor[i] as number));
   const shape = [channels, ...new Array<number>(x.shape.length - 2).fill(1)];

@@ -19,6 +19,11 @@ function lowerComparison(
   const [a, b] = [valueAt(site, 0), valueAt(site, 1)];
   needSameType(a, b);
   if (areConstant([a, b])) return foldConstants(site, [a, b] as Constant[], (p, q) => +holds(p, q), "bool");
+  // What is computed is finite, so that 0 compares with infinities as it does.
+  const finite = (value: Value): Constant =>
+    value.kind === "constant" ? value : { ...value, kind: "constant", data: new Float64Array(sizeOf(value.shape)) };
+  const extreme = [a, b].some((value) => value.kind === "constant" && !value.data.some(Number.isFinite));
+  if (extreme) return foldConstants(site, [finite(a), finite(b)], (p, q) => +holds(p, q), "bool");
   return compare(site, turned ? difference(site, b, a) : difference(site, a, b), relation);
 }
 
@@ -128,7 +133,9 @@ function castConstant(site: Site, value: Constant, to: ElemType): Constant {
     if (to === "bool") return v === 0 ? 0 : 1;
     if (range === undefined) return to === "float32" ? Math.fround(v) : v;
     const whole = Math.trunc(v) + 0;
-    return whole >= range[0] && whole <= range[1] ? whole : unsupported(`it casts the constant ${v} to ${to}`);
+    return whole >= range[0] && whole <= range[1]
+      ? whole
+      : unsupported(`it casts the constant ${v} to ${to}`, "Use a type that holds it.");
   });
   return { ...value, type: to, data };
 }

@@ -37,7 +37,7 @@ function lowerNode(
     const yielded = "kind" in lowered ? [lowered] : lowered;
     for (const value of yielded) {
       const rank = value?.shape.length ?? 0;
-      if (rank > MAX_RANK) unsupported(`it yields ${rank} dimensions, more than ${MAX_RANK}`);
+      if (rank > MAX_RANK) unsupported(`it yields ${rank} dimensions, more than ${MAX_RANK}`, "Flatten some.");
     }
     return yielded;
   });
@@ -125,7 +125,8 @@ export function lower(model: CheckedModel, budget: Budget): FloatGraph {
       const value = values.get(output.name);
       if (value === undefined || value === "broken")
         return unsupported(`it is ${extra.get(output.name) ?? "not made"}`, "Take it out of the model's outputs.");
-      if (value.kind === "constant") return unsupported("it does not depend on the model's inputs");
+      if (value.kind === "constant")
+        return unsupported("it does not depend on the model's inputs", "Take it out of the model's outputs.");
       checkShape(output, value, draft);
       return { name: output.name, ...withoutSoftmax(draft, value.ref) };
     }),

@@ -68,7 +68,7 @@ function lowerPad(site: Site): Value {
 }
 
 function padWith(site: Site, x: Value, { begin, end }: Pads, value: number): Value {
-  if (Number.isNaN(value) || value === Infinity) unsupported(`it pads with ${value}`);
+  if (Number.isNaN(value) || value === Infinity) unsupported(`it pads with ${value}`, "Pad with a finite number.");
   const shape = x.shape.map((dim, axis) => dim + (begin[axis] as number) + (end[axis] as number));
   const { draft, name } = site;
   if (x.kind === "activation") {

@@ -17,7 +17,11 @@ export class Refusal extends Error {
   }
 }
 
-export function unsupported(why: string, mend?: string): never {
+/** The mend of what is too large. */
+export const TOO_LARGE = "Models of this size are beyond what a circuit can hold; use a smaller one.";
+
+/** Of a sound file: there is always something that a person can do. */
+export function unsupported(why: string, mend: string): never {
   throw new Refusal("unsupported", why, mend);
 }
 

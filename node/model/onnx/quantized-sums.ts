@@ -77,7 +77,10 @@ function product(
 function zeroPointAt(site: Site, index: number, count: number): Float64Array {
   const data = optionalConstant(site, index, "zero point")?.data ?? Float64Array.of(0);
   if (data.length === 1 || data.length === count) return data;
-  return unsupported(`it has ${data.length} zero points, not 1${count > 1 ? ` or ${count}` : ""}`);
+  return unsupported(
+    `it has ${data.length} zero points, not 1${count > 1 ? ` or ${count}` : ""}`,
+    "Quantize activations per tensor.",
+  );
 }
 
 function lowerQLinearMatMul(site: Site): Activation {

@@ -10,7 +10,7 @@ import { attachExternal } from "./external.ts";
 import { lower } from "./lower.ts";
 import { makePlain } from "./ml/plain.ts";
 import { fuseQuantized } from "./qdq.ts";
-import { type Problem, Refusal, throwIfAny } from "./problems.ts";
+import { type Problem, Refusal, throwIfAny, TOO_LARGE } from "./problems.ts";
 import { simplify } from "./simplify.ts";
 import { parseOnnx } from "./wire.ts";
 
@@ -58,7 +58,7 @@ export async function readModel(file: string, policy: Partial<ReadPolicy> = {}):
 function needSize(size: number, maxBytes: number, what: string): void {
   if (size <= maxBytes) return;
   throw new NodeError("input", `${what} has ${size} bytes, more than the ${maxBytes} that are read`, {
-    mend: "Models of this size are beyond what a circuit can hold; use a smaller one.",
+    mend: TOO_LARGE,
   });
 }
 

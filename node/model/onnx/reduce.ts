@@ -117,7 +117,8 @@ function foldConstant(site: Site, x: Constant, axes: readonly number[], reductio
   const data = Float64Array.from({ length: rows.data.length / inner }, (_, row) =>
     stored(reduction.fold(rows.data.subarray(row * inner, (row + 1) * inner))),
   );
-  if (!isFloat(x.type) && !data.every(Number.isSafeInteger)) unsupported("it reduces integers beyond 2^53");
+  if (!isFloat(x.type) && !data.every(Number.isSafeInteger))
+    unsupported("it reduces integers beyond 2^53", "Use smaller constants.");
   return { ...x, shape: rows.shape.with(-1, 1), data };
 }
 

@@ -1,6 +1,6 @@
 // Resize with sizes known at compile time, axis by axis: nearest is a rearrangement, linear and cubic are constant matrices.
 // Coordinates are computed in float32, as onnxruntime does, since ties decide which neighbour is nearest.
-import type { Activation, Value } from "./draft.ts";
+import { type Activation, noElements, type Value } from "./draft.ts";
 import { malformed, quote, unsupported } from "./problems.ts";
 import { linear, toFront, toLast } from "./rows.ts";
 import { activationAt, axesIn, constantAt, flagOf, floatOf, integersAt, intsOf, type OpRule, type Site, stringOf } from "./site.ts"; // prettier-ignore
@@ -95,7 +95,7 @@ function lowerResize(site: Site): Value {
   const coordinate = chosen(site, "coordinate_transformation_mode", "half_pixel", COORDINATES);
   const round = chosen(site, "nearest_mode", "round_prefer_floor", NEAREST);
   const axes = axesOf(site, x);
-  if (axes.some(({ to }) => to < 1)) malformed(`it yields an empty tensor, [${axes.map(({ to }) => to).join(", ")}]`);
+  if (axes.some(({ to }) => to < 1)) noElements(axes.map(({ to }) => to));
   if (flagOf(site, "antialias", false) && axes.some(({ from, to }) => to < from)) {
     unsupported("it shrinks with antialias", "Export it with antialias = 0.");
   }

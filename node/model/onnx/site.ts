@@ -37,12 +37,15 @@ export function intOf(site: Site, name: string, fallback: number): number {
 
 export function floatOf(site: Site, name: string, fallback: number): number {
   const value = intOf(site, name, fallback);
-  return Number.isFinite(value) ? value : unsupported(`attribute "${name}" is ${value}`);
+  return Number.isFinite(value)
+    ? value
+    : unsupported(`attribute "${name}" is ${value}`, "Export it with a finite number.");
 }
 
 /** Lists of axes, sizes or pads, two per axis at most. */
 function needShort(list: ArrayLike<number>, what: string): void {
-  if (list.length > 2 * MAX_RANK) unsupported(`its ${what} are a list of ${list.length} numbers`);
+  if (list.length > 2 * MAX_RANK)
+    unsupported(`its ${what} are a list of ${list.length} numbers`, "Give two for each axis at most.");
 }
 
 export function intsOf(site: Site, name: string): readonly number[] | undefined {

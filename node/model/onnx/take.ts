@@ -1,8 +1,7 @@
 // Rearrangements known at compile time: y[i] = x[index[i]]. What slices, repeats, reverses or samples ends here; constants
 // fold. What is a plain view (reshape, transpose) or padding keeps its own node, since those merge with their neighbours.
 import { type Shape, sizeOf, stridesOf } from "../../core/tensor.ts";
-import { type Draft, reshape, tensorOf, type Value } from "./draft.ts";
-import { malformed } from "./problems.ts";
+import { type Draft, noElements, reshape, tensorOf, type Value } from "./draft.ts";
 
 /** The elements of `value` at the flat positions `index`, as a tensor of `shape`. */
 export function take<V extends Value>(draft: Draft, name: string, value: V, shape: Shape, index: Int32Array): V;
@@ -53,7 +52,7 @@ export function pick<V extends Value>(
   if (value.shape.every((dim, axis) => lists[axis]?.every((from, i) => from === i && i < dim) ?? true)) {
     if (shape.every((dim, axis) => dim === value.shape[axis])) return value;
   }
-  if (value.kind === "activation" && sizeOf(shape) === 0) malformed(`it yields an empty tensor, [${shape.join(", ")}]`);
+  if (value.kind === "activation" && sizeOf(shape) === 0) noElements(shape);
   draft.budget(shape.reduce((sum, dim) => sum + dim, 0), "the lists of a rearrangement"); // prettier-ignore
   const offsets = value.shape.map((dim, axis) =>
     (lists[axis] ?? Array.from({ length: dim }, (_, i) => i)).map((from) => from * (strides[axis] as number)),

@@ -46,16 +46,18 @@ const groups = Map.groupBy(cases, (test) => {
   return ops.length === 1 && !/_expanded/.test(test.name) ? (ops[0] as string) : "expanded";
 });
 
-/** The problems that the message lists, each with its op in place of the node's name, once. */
-function reasonOf(error: NodeError): string {
-  const lines = error.message.split("\n").slice(1);
-  const place = /^- (?:node .*?\(op "(\w+)"(?:, domain "([\w.]+)")?\)|(.*?)): /;
-  const reasons = lines.map((line) =>
-    line.replace(place, (_, op: string | undefined, domain: string | undefined, where: string) => {
-      return `${op === undefined ? where : domain === undefined ? op : `${domain}.${op}`}: `;
-    }),
+/** The problems of the model, each once, with ops in place of nodes' names. */
+function reasonOf({ message, facts }: NodeError): string {
+  const problems = (facts["problems"] ?? [message]) as readonly string[];
+  const short = problems.map((problem) =>
+    problem
+      .replace(/node .*?\(op "(\w+)"(?:, domain "([\w.]+)")?\)/, (_, op: string, domain?: string) =>
+        domain === undefined ? op : `${domain}.${op}`,
+      ) // prettier-ignore
+      .replace(/^the model: /, "")
+      .replaceAll(/\b(input|output) "\w*"/g, "$1"),
   );
-  return lines.length === 0 ? `${error.message}. ${error.mend ?? ""}` : [...new Set(reasons)].toSorted().join(" ");
+  return [...new Set(short)].toSorted().join("; ");
 }
 
 /** What `action` yields, or undefined where it is refused, which is kept under `stage`. Nothing else may be thrown. */

@@ -124,7 +124,8 @@ export function readEnsemble(site: Site, leaves: "class" | "target", targets: nu
   const build = once((i: number, down: (i: number) => Tree): Tree => {
     const mode = modes[i] as string;
     if (mode === "LEAF") return leafAt.get(i) ?? new Map<number, number>();
-    if (!(MODES as readonly string[]).includes(mode)) unsupported(`it compares by ${quote(mode)}`);
+    if (!(MODES as readonly string[]).includes(mode))
+      unsupported(`it compares by ${quote(mode)}`, "Train trees that compare with thresholds.");
     const [a, b] = [yes, no].map((next) => down(nodeAt(trees[i] as number, next[i] as number))) as [Tree, Tree];
     return branchOf(mode as Mode, features[i] as number, values[i] as number, a, b, double);
   });
@@ -206,7 +207,8 @@ function once(make: (i: number, down: (i: number) => Tree) => Tree): (i: number)
     const known = built.get(i);
     if (known !== undefined) return known;
     if (open.has(i)) return malformed(`node ${i} lies below itself`);
-    if (open.size > MAX_DEPTH) return unsupported(`it has a tree deeper than ${MAX_DEPTH} levels`);
+    if (open.size > MAX_DEPTH)
+      return unsupported(`it has a tree deeper than ${MAX_DEPTH} levels`, "Train shallower trees (max_depth).");
     open.add(i);
     const tree = make(i, visit);
     open.delete(i);

@@ -68,7 +68,8 @@ export function lowerForest(
     return valuesOf(forest, trees, (leaf) => round((leaf.get(target) ?? missing) * share));
   });
   const bits = emitConditions(forest.conditions, name);
-  if (bits === undefined || forest.levels.length === 0) unsupported("none of its trees asks anything of its input");
+  if (bits === undefined || forest.levels.length === 0)
+    unsupported("none of its trees asks anything of its input", "Such a model is a constant; check the training.");
   const pool = emitLevels(site, forest, bits);
   const bias = base.map(round);
   const integers =
@@ -107,7 +108,8 @@ function coarsest(trees: readonly Tree[], base: readonly number[]): number {
 
 /** What a leaf that does not add to the target has, so that the other trees decide. */
 function neutral(trees: readonly Tree[], target: number, aggregate: "MIN" | "MAX"): number {
-  if (!isScored(trees, target)) unsupported(`no tree adds to target ${target} for every sample`);
+  if (!isScored(trees, target))
+    unsupported(`no tree adds to target ${target} for every sample`, "Train with more samples or another aggregate.");
   const sign = aggregate === "MAX" ? -1 : 1;
   let most = -Infinity;
   for (const leaf of bottomUp(trees).filter(isLeaf)) {

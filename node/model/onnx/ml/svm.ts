@@ -126,7 +126,8 @@ function lowerClassifier(site: Site): readonly Activation[] {
   if (proba.length > 0 && classes > 2) {
     unsupported("its probabilities of more than two classes are found by iteration", "Train with probability=False.");
   }
-  if (proba.length > 0 && post !== "NONE") unsupported(`it has probabilities and a post_transform of ${post}`);
+  if (proba.length > 0 && post !== "NONE")
+    unsupported(`it has probabilities and a post_transform of ${post}`, "Export it with post_transform NONE.");
   const { rows, pairs } = pairRows(classes, perClass, coefficients, supports);
   const scores = kernelScores(site, x, kernelOf(site), numbersOf(site, "support_vectors") ?? [], rows, rho);
   const votes = votesOf(site, scores, pairs, classes);

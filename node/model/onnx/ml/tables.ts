@@ -79,6 +79,7 @@ function weightsOf(
 ): Float64Array {
   const weights = new Float64Array(bits * columns);
   for (const { bit, column, value } of terms) weights[bit * columns + column]! += value;
-  if (weights.some((w) => Math.abs(w) >= 2 ** 31)) unsupported("its values lie further apart than int32 reaches");
+  if (weights.some((w) => Math.abs(w) >= 2 ** 31))
+    unsupported("its values lie further apart than int32 reaches", "Number the labels from 0 on.");
   return weights;
 }

@@ -68,6 +68,7 @@ function lowerClassifier(site: Site): readonly Activation[] {
   if (given.length > 1 || !isScored(trees, 1)) {
     unsupported(
       "it has two classes with scores of their own, and base values or samples without a score for the second",
+      "Export it with another converter or an older opset of ai.onnx.ml.",
     );
   }
   const sums = lowerForest(site, x, trees, [given[0] ?? 0, 0], "SUM");
