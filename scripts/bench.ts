@@ -1,6 +1,6 @@
-// `npm run bench`: what Glassbox costs, phase by phase, beside the same network through circom2 and snarkjs; and a race of its
-// prover against others. Starts a process per phase, takes medians, writes bench/results.json and bench/README.md. What a
-// phase does is in bench/phases/, the race in bench/provers/.
+// `npm run bench`: what Glassbox costs, phase by phase, beside the same network through circom2 and snarkjs; whole models from
+// float ONNX file to proof; and a race of its prover against others. Starts a process per phase, takes medians, writes
+// bench/results.json and bench/README.md. What a phase does is in bench/phases/, the race in bench/provers/.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -8,20 +8,21 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { barsOf } from "./bench/bars.ts";
 import { commit, load, machine } from "./bench/machine.ts";
+import { type Model, MODELS } from "./bench/models.ts";
 import { type Network, NETWORKS } from "./bench/networks.ts";
 import type { ProverResults } from "./bench/provers/results.ts";
 import { ENTRIES, type Entry, raceAll } from "./bench/provers/run.ts";
 import { page } from "./bench/report.ts";
-import type { Level, NetworkResults, Outcomes, Results, Stamp } from "./bench/results.ts";
+import type { Level, ModelResults, NetworkResults, Outcomes, Results, Stamp } from "./bench/results.ts";
 import { progress, road, ROOT, running } from "./bench/road.ts";
 import { buildDist } from "./dist.ts";
 
-const PARTS = ["networks", "provers"] as const;
+const PARTS = ["networks", "models", "provers"] as const;
 type Part = (typeof PARTS)[number];
 
 const USAGE = `npm run bench -- [part ...] [options]
-  part               ${PARTS.join(" or ")} (default: both)
-  --only <name,...>  these only: ${[...new Set([...NETWORKS, ...ENTRIES].map(({ name }) => name))].join(", ")}
+  part               ${PARTS.join(" or ")} (default: all)
+  --only <name,...>  these only: ${[...new Set([...NETWORKS, ...MODELS, ...ENTRIES].map(({ name }) => name))].join(", ")}
   --runs <n>         fresh processes per phase (default 3)
   --out <folder>     where results.json and README.md go; a part that was not run stays as it is there
                      (default: bench/, and nowhere under --only)
@@ -34,6 +35,7 @@ const rapidsnark = process.env["RAPIDSNARK"] || undefined;
 
 interface Options {
   readonly networks: readonly Network[];
+  readonly models: readonly Model[];
   readonly entries: readonly Entry[];
   readonly runs: number;
   readonly out: string | undefined;
@@ -64,14 +66,17 @@ function optionsOf(args: readonly string[]): Options {
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs ${values.runs}: not a count`);
   const names = values.only?.split(",");
-  const [networks, entries] = [has("networks") ? NETWORKS : [], has("provers") ? ENTRIES : []];
-  const unknown = names?.find((name) => ![...networks, ...entries].some((known) => known.name === name));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: no such network or circuit`);
+  const networks = has("networks") ? NETWORKS : [];
+  const models = has("models") ? MODELS : [];
+  const entries = has("provers") ? ENTRIES : [];
+  const unknown = names?.find((name) => ![...networks, ...models, ...entries].some((known) => known.name === name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: no such network, model or circuit`);
   const chosen = ({ name }: { readonly name: string }): boolean => names === undefined || names.includes(name);
   const from = process.env["INIT_CWD"] ?? process.cwd();
   const out = values.out === undefined ? undefined : path.resolve(from, values.out);
   return {
     networks: networks.filter(chosen),
+    models: models.filter(chosen),
     entries: entries.filter(chosen),
     runs,
     out: out ?? (names === undefined ? path.join(ROOT, "bench") : undefined),
@@ -118,6 +123,19 @@ async function benchAll(networks: readonly Network[], work: string, runs: number
   return results;
 }
 
+/** Large models once: their phases take minutes. */
+async function benchModels(models: readonly Model[], work: string, runs: number): Promise<ModelResults[]> {
+  const results: ModelResults[] = [];
+  for (const { name, title, onnx } of models) {
+    const folder = path.join(work, "models", name);
+    const base = { network: name, folder, modelFolder: folder };
+    const times = onnx === undefined ? runs : 1;
+    results.push({ name, title, phases: await road(["package", "key", "witness", "prove", "verify"], base, times) });
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+  return results;
+}
+
 async function stamped<T>(runs: number, work: () => Promise<T>): Promise<readonly [Stamp, T]> {
   const before = load();
   const done = await work();
@@ -136,7 +154,7 @@ function earlier(out: string | undefined): Partial<Results> {
   return out !== undefined && fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, "utf8")) as Results) : {};
 }
 
-async function main({ networks, entries, runs, out, json, check }: Options): Promise<void> {
+async function main({ networks, models, entries, runs, out, json, check }: Options): Promise<void> {
   const work = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-bench-"));
   process.once("exit", () => {
     for (const child of running) child.kill("SIGKILL");
@@ -154,6 +172,10 @@ async function main({ networks, entries, runs, out, json, check }: Options): Pro
     const [stamp, measured] = await stamped(runs, () => benchAll(networks, work, runs));
     results = { ...results, ...stamp, networks: measured };
   }
+  if (models.length > 0) {
+    const [stamp, measured] = await stamped(runs, () => benchModels(models, work, runs));
+    results = { ...results, models: { ...stamp, models: measured } };
+  }
   if (entries.length > 0) {
     progress("dist/");
     buildDist();
@@ -161,7 +183,7 @@ async function main({ networks, entries, runs, out, json, check }: Options): Pro
     const provers: ProverResults = { ...stamp, races };
     results = { ...results, provers };
   }
-  results = { ...results, bars: barsOf(results.networks, results.provers?.races) };
+  results = { ...results, bars: barsOf(results.networks, results.provers?.races, results.models?.models) };
 
   const text = `${JSON.stringify(results, null, 2)}\n`;
   if (out !== undefined) {
@@ -172,12 +194,13 @@ async function main({ networks, entries, runs, out, json, check }: Options): Pro
   process.stdout.write(json ? text : page(results));
   const ran = {
     networks: networks.length > 0 ? results.networks : [],
+    models: models.length > 0 ? results.models?.models : [],
     races: entries.length > 0 ? results.provers?.races : [],
   };
-  const missed = barsOf(ran.networks, ran.races).filter(({ verdict }) => verdict === "missed");
+  const missed = barsOf(ran.networks, ran.races, ran.models).filter(({ verdict }) => verdict === "missed");
   for (const { what } of missed) progress(`missed: ${what}`);
   const outcomes = [
-    ...ran.networks.flatMap(({ phases }) => Object.values(phases)),
+    ...[...ran.networks, ...(ran.models ?? [])].flatMap(({ phases }) => Object.values(phases)),
     ...(ran.races ?? []).flatMap((race) => [race, ...Object.values(race.provers)]),
   ];
   process.exitCode = check && (missed.length > 0 || outcomes.some((outcome) => "reason" in outcome)) ? 1 : 0;

@@ -24,7 +24,7 @@ export const MACHINE = "a 2-core machine";
 const KEY = { seconds: 0.25, perPoint: 7.4e-6, perTerm: 2e-7 };
 const PROOF = { seconds: 0.25, perPoint: 3.5e-6 };
 /** Memory grows more slowly where the key no longer fits beside the rest. */
-const PROOF_BYTES = { small: { bytes: 165e6, perPoint: 1430 }, large: { bytes: 1360e6, perPoint: 180 } };
+const PROOF_BYTES = { small: { bytes: 165e6, perPoint: 1430 }, large: { bytes: 1100e6, perPoint: 525 } };
 
 /** What .zkey files hold whatever the circuit: container, two headers, counts, an empty transcript. */
 const FIXED_BYTES = 12 + 10 * 12 + 4 + 660 + 4 + 68;

@@ -25,10 +25,11 @@ export function limitOf(memory = Infinity): Limit {
   let domain = LARGEST_DOMAIN;
   while (domain > 2 && proofBytesOf(domain) > memory) domain /= 2;
   const most = domain - 1 - PUBLICS;
-  if (domain === LARGEST_DOMAIN) return { most, why: "BN254 has no room for more in one proof", mend: `${SMALLER}.` };
+  if (domain === LARGEST_DOMAIN)
+    return { most, why: `BN254 has no room for more than ${most} in one proof`, mend: `${SMALLER}.` };
   return {
     most,
-    why: `a proof of more takes some ${bytes(proofBytesOf(2 * domain))} of memory, and this machine has ${bytes(memory)}`,
+    why: `a proof of more than ${most} takes some ${bytes(proofBytesOf(2 * domain))} of memory, and this machine has ${bytes(memory)}`,
     mend: `${SMALLER}; or stop before the key with --no-keys, and go on where there is more memory.`,
   };
 }

@@ -1,6 +1,15 @@
 // The bars over what was measured: limits that the project's issues set. Pure.
 import { proverBars, type Race } from "./provers/results.ts";
-import { type Bar, judge, measured, type Measured, type NetworkResults, peakBytes, type Unit } from "./results.ts";
+import {
+  type Bar,
+  judge,
+  measured,
+  type Measured,
+  type ModelResults,
+  type NetworkResults,
+  peakBytes,
+  type Unit,
+} from "./results.ts";
 
 interface Rule {
   readonly what: string;
@@ -46,10 +55,48 @@ const RULES: readonly Rule[] = [
   { what: "digits-cnn: gas of fulfil", network: "digits-cnn", phase: "gas", unit: "gas", limit: 330_000, of: ({ figures }) => figures["fulfil"] }, // prettier-ignore
 ];
 
-export function barsOf(networks: readonly NetworkResults[], races: readonly Race[] = []): Bar[] {
-  const bars = RULES.map(({ network, phase, of, ...rule }) => {
-    const outcome = measured(networks.find(({ name }) => name === network)?.phases[phase]);
+/** Section 10 of issue 4, of the models of the promised sizes. The memory is that of the process of `glassbox compile`. */
+const SIZES: readonly Rule[] = ["mlp-2m", "cnn-8m"].flatMap((network) => [
+  { what: `${network}: glassbox compile before keys`, network, phase: "package", unit: "s", limit: 120, of: median("compile") }, // prettier-ignore
+  { what: `${network}: peak memory before keys`, network, phase: "package", unit: "bytes", limit: 3e9, of: ({ peak }: Measured) => peak.child }, // prettier-ignore
+  { what: `${network}: development key`, network, phase: "key", unit: "s", limit: 600, of: median("make") },
+]);
+
+/** Section 6 of issue 4: what integers may cost, on the models with data of their own. */
+function lossBars(models: readonly ModelResults[]): Bar[] {
+  return models.flatMap(({ name, phases }) => {
+    const outcome = measured(phases["package"]);
+    if (outcome === undefined || SIZES.some(({ network }) => network === name)) return [];
+    const [what, limit] = yieldsClasses(outcome) ? ["accuracy lost", 0.005] : ["error over the outputs' range", 0.01];
+    return [judge({ what: `${name}: ${what}`, unit: "share", limit }, lossOf(outcome), undefined)];
+  });
+}
+
+function yieldsClasses({ figures }: Measured): boolean {
+  return figures["changed"] !== undefined;
+}
+
+/**
+ * The share of samples that the float model has right and the integers have not (of another class, where there are no labels);
+ * where the model yields no classes, the largest error over the range of outputs seen.
+ */
+export function lossOf(outcome: Measured): number {
+  const { floatShare, integerShare, changed = 0, samples = 1, errorMax = 0, range = 1 } = outcome.figures;
+  if (floatShare !== undefined && integerShare !== undefined) return floatShare - integerShare;
+  return yieldsClasses(outcome) ? changed / samples : errorMax / range;
+}
+
+export function barsOf(
+  networks: readonly NetworkResults[],
+  races: readonly Race[] = [],
+  models: readonly ModelResults[] = [],
+): Bar[] {
+  return [...judged(RULES, networks), ...judged(SIZES, models), ...lossBars(models), ...proverBars(races)];
+}
+
+function judged(rules: readonly Rule[], all: readonly (ModelResults | NetworkResults)[]): Bar[] {
+  return rules.map(({ network, phase, of, ...rule }) => {
+    const outcome = measured(all.find(({ name }) => name === network)?.phases[phase]);
     return judge(rule, outcome && of(outcome), outcome?.others);
   });
-  return [...bars, ...proverBars(races)];
 }

@@ -1,16 +1,8 @@
 // bench/README.md, from the results alone: the whole page, so that no figure on it is written by hand.
-import {
-  type Bar,
-  LEVELS,
-  measured,
-  type NetworkResults,
-  type Outcome,
-  type Outcomes,
-  peakBytes,
-  type Results,
-} from "./results.ts";
+import { type Bar, LEVELS, measured, type NetworkResults, type Outcomes, peakBytes, type Results } from "./results.ts";
+import { modelsPart } from "./models-part.ts";
 import { proversPart, stampText } from "./provers/report.ts";
-import { amount, bytes, count, ratioText, seconds, spreadText, table } from "./text.ts";
+import { amount, bytes, count, notes, ratioText, seconds, spreadText, table } from "./text.ts";
 
 type Cell = (outcomes: Outcomes) => string;
 
@@ -74,7 +66,7 @@ const VERSUS: readonly Versus[] = [
 ];
 
 export function page(results: Results): string {
-  const { networks, provers } = results;
+  const { networks, models, provers } = results;
   return `# Bench
 
 Written by \`npm run bench\` from [results.json](results.json); nothing here is written by hand.
@@ -86,7 +78,7 @@ ${stampText(results)}
 ${table(["bar", "limit", "measured", "", "cores busy with other work"], results.bars.map(barRow))}
 
 Times mean little where other programs kept the machine busy: the last column says how much, while that bar was measured.
-${provers === undefined ? "" : `\n${proversPart(provers)}`}
+${models === undefined ? "" : `\n${modelsPart(models)}`}${provers === undefined ? "" : `\n${proversPart(provers)}`}
 ${networks.length === 0 ? "" : networksPart(networks)}## How to read it
 
 - **cold**: the first call in a fresh process, after its modules are loaded; for a snarkjs proof also the start of the prover's
@@ -108,12 +100,13 @@ ${networks.length === 0 ? "" : networksPart(networks)}## How to read it
 \`\`\`
 npm run bench                                   all of it, into bench/
 npm run bench -- provers                        the race of provers only; the rest of bench/ stays as it is
+npm run bench -- models                         the whole way of whole models only
 npm run bench -- --only digits-cnn --runs 5     some networks; printed, and written only where --out says
 npm run bench -- --check                        exit code 1 if a bar is missed
 npm run bench -- --help
 \`\`\`
 
-Run it on a quiet machine; it takes about twenty minutes on 2 cores.
+Run it on a quiet machine; it takes about half an hour on 2 cores.
 `;
 }
 
@@ -185,15 +178,6 @@ const SHOW: Readonly<Record<Versus["kind"], (value: number) => string>> = {
   bytes,
   peak: bytes,
 };
-
-function notes(roads: readonly (readonly [string, Outcomes])[]): string {
-  const lines = roads.flatMap(([title, outcomes]) =>
-    Object.entries(outcomes).flatMap(([phase, outcome]: [string, Outcome]) =>
-      "reason" in outcome ? [`- ${title}, ${phase}: not measured, ${outcome.reason}`] : [],
-    ),
-  );
-  return lines.length === 0 ? "" : `\n${lines.join("\n")}\n`;
-}
 
 // ---- cells ----
 

@@ -42,6 +42,18 @@ export interface NetworkResults {
   readonly baselines: Readonly<Record<Level, Outcomes>> | NotMeasured;
 }
 
+/** A model that was taken the whole way, from its float ONNX file to a verified proof. */
+export interface ModelResults {
+  readonly name: string;
+  readonly title: string;
+  readonly phases: Outcomes;
+}
+
+/** What was measured of models, with a stamp of its own. */
+export interface ModelsResults extends Stamp {
+  readonly models: readonly ModelResults[];
+}
+
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -61,9 +73,10 @@ export interface Stamp {
   readonly runs: number;
 }
 
-/** The stamp is the networks'; the provers have their own, since either part can be run without the other. */
+/** The stamp is the networks'; the other parts have their own, since each can be run without the others. */
 export interface Results extends Stamp {
   readonly networks: readonly NetworkResults[];
+  readonly models?: ModelsResults;
   readonly provers?: ProverResults;
   readonly bars: readonly Bar[];
 }
@@ -86,7 +99,7 @@ export interface Bar {
   readonly others?: number;
 }
 
-export type Unit = "s" | "bytes" | "gas" | "constraints" | "times";
+export type Unit = "s" | "bytes" | "gas" | "constraints" | "times" | "share";
 
 export function spreadOf(samples: readonly number[]): Spread {
   const sorted = samples.toSorted((a, b) => a - b);

@@ -1,5 +1,5 @@
 // How the bench's pages spell figures. Knows nothing of what was measured.
-import type { Spread, Unit } from "./results.ts";
+import type { Outcome, Outcomes, Spread, Unit } from "./results.ts";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
@@ -28,6 +28,11 @@ export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** Of 100; a negative one is a gain. */
+export function share(value: number): string {
+  return `${(100 * value).toFixed(2)} %`;
+}
+
 export function ratioText(ratio: number): string {
   return ratio < 0.01 ? `1 / ${count(Math.round(1 / ratio))}` : plain(ratio);
 }
@@ -43,5 +48,17 @@ export function amount(unit: Unit, value: number): string {
       return count(value);
     case "times":
       return plain(value);
+    case "share":
+      return share(value);
   }
+}
+
+/** What was not measured, and why: a list, empty where all was. */
+export function notes(roads: readonly (readonly [string, Outcomes])[]): string {
+  const lines = roads.flatMap(([title, outcomes]) =>
+    Object.entries(outcomes).flatMap(([phase, outcome]: [string, Outcome]) =>
+      "reason" in outcome ? [`- ${title}, ${phase}: not measured, ${outcome.reason}`] : [],
+    ),
+  );
+  return lines.length === 0 ? "" : `\n${lines.join("\n")}\n`;
 }

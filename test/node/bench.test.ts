@@ -11,7 +11,13 @@ import { barsOf } from "../../scripts/bench/bars.ts";
 import type { Race } from "../../scripts/bench/provers/results.ts";
 import { writeSynthetic } from "../../scripts/bench/provers/synthetic.ts";
 import { page } from "../../scripts/bench/report.ts";
-import { type Measured, type NetworkResults, type Results, spreadOf } from "../../scripts/bench/results.ts";
+import {
+  type Measured,
+  type ModelResults,
+  type NetworkResults,
+  type Results,
+  spreadOf,
+} from "../../scripts/bench/results.ts";
 
 function network(name: string, phases: NetworkResults["phases"]): NetworkResults {
   return { name, title: name, phases, baselines: { reason: "made up" } };
@@ -73,6 +79,60 @@ describe("bench", () => {
     const results = made(networks);
     expect(page(results)).to.include("| 784-128-10: proof, warm | 600 ms | 700 ms | **missed** | - |");
     expect(page(results)).to.include("- mlp-784-128-10, verify: not measured, it crashed");
+  });
+
+  describe("models", () => {
+    const compiled = (figures: Measured["figures"], child = 1e8, seconds = 1): Measured => ({
+      seconds: { compile: spreadOf([seconds]) },
+      figures: { samples: 1000, ...figures },
+      peak: { own: 5e9, child },
+    });
+    const model = (name: string, phases: ModelResults["phases"]): ModelResults => ({ name, title: name, phases });
+    const verdictOf = (what: string, found: ModelResults): string | undefined =>
+      barsOf([], [], [found]).find((bar) => bar.what === what)?.verdict;
+
+    it("are held to two minutes and 3 GB before keys, of the compiler's process alone, and ten minutes for keys", () => {
+      for (const name of ["mlp-2m", "cnn-8m"]) {
+        const of = (figures: Measured): ModelResults => model(name, { package: figures });
+        expect(verdictOf(`${name}: glassbox compile before keys`, of(compiled({}, 1, 120)))).to.equal("met");
+        expect(verdictOf(`${name}: glassbox compile before keys`, of(compiled({}, 1, 120.1)))).to.equal("missed");
+        expect(verdictOf(`${name}: peak memory before keys`, of(compiled({}, 3e9)))).to.equal("met");
+        expect(verdictOf(`${name}: peak memory before keys`, of(compiled({}, 3e9 + 1)))).to.equal("missed");
+        const key = (make: number): ModelResults =>
+          model(name, { key: { seconds: { make: spreadOf([make]) }, figures: {}, peak: { own: 1, child: 0 } } });
+        expect(verdictOf(`${name}: development key`, key(600))).to.equal("met");
+        expect(verdictOf(`${name}: development key`, key(600.1))).to.equal("missed");
+      }
+    });
+
+    it("with data lose at most half a point of accuracy, or a hundredth of the outputs' range", () => {
+      const of = (figures: Measured["figures"]): ModelResults => model("m", { package: compiled(figures) });
+      const labelled = (integerShare: number): ModelResults => of({ floatShare: 0.98, integerShare, changed: 100 });
+      expect(verdictOf("m: accuracy lost", labelled(0.976))).to.equal("met");
+      expect(verdictOf("m: accuracy lost", labelled(0.99))).to.equal("met");
+      expect(verdictOf("m: accuracy lost", labelled(0.974))).to.equal("missed");
+      expect(verdictOf("m: accuracy lost", of({ changed: 5 }))).to.equal("met");
+      expect(verdictOf("m: accuracy lost", of({ changed: 6 }))).to.equal("missed");
+      expect(verdictOf("m: error over the outputs' range", of({ errorMax: 2, range: 200 }))).to.equal("met");
+      expect(verdictOf("m: error over the outputs' range", of({ errorMax: 2.1, range: 200 }))).to.equal("missed");
+      const random = model("mlp-2m", { package: compiled({ changed: 900 }) });
+      expect(barsOf([], [], [random]).filter(({ unit }) => unit === "share")).to.deep.equal([]);
+    });
+
+    it("show what was said beside what was measured, and why a phase was not", () => {
+      const key = { seconds: { make: spreadOf([3]) }, figures: { zkeyBytes: 5e6 }, peak: { own: 1e8, child: 0 } };
+      const found = model("m", {
+        package: compiled({ constraints: 1234, keyBytes: 5e6, keySeconds: 2, errorMax: 1, range: 100 }),
+        key,
+        witness: { reason: "it died" },
+      });
+      const results = { ...made([]), models: { ...made([]), models: [found] } };
+      expect(page(results))
+        .to.include("| development key | 2.00 s | 3.00 s | 1.50 |")
+        .and.to.include("| constraints | - | 1,234 | - |")
+        .and.to.include("| loss | - | 1.00 % | - |")
+        .and.to.include("- m, witness: not measured, it died");
+    });
   });
 
   describe("race of provers", () => {
@@ -154,7 +214,7 @@ describe("bench", () => {
 
   it("has in git the page of the results in git, with every bar judged anew", () => {
     const results = JSON.parse(fs.readFileSync("bench/results.json", "utf8")) as Results;
-    expect(results.bars).to.deep.equal(barsOf(results.networks, results.provers?.races));
+    expect(results.bars).to.deep.equal(barsOf(results.networks, results.provers?.races, results.models?.models));
     expect(fs.readFileSync("bench/README.md", "utf8")).to.equal(page(results));
   });
 });

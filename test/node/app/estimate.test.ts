@@ -3,9 +3,11 @@
 import { expect } from "chai";
 import fs from "node:fs";
 import { agreeOn } from "../../../node/app/cli/compile.ts";
-import { estimate, type Estimate } from "../../../node/app/estimate.ts";
+import { estimate, type Estimate, keySecondsOf, proofBytesOf, proofSecondsOf } from "../../../node/app/estimate.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { countTerms, openR1cs } from "../../../node/proof/r1cs.ts";
+import { figuresOf } from "../../../scripts/bench/provers/results.ts";
+import { type Measured, measured, type Outcome, type Results } from "../../../scripts/bench/results.ts";
 import { refusalOf, smallKey, workFolder } from "../../support/keys.ts";
 import { compiledExample } from "../../support/packages.ts";
 
@@ -38,6 +40,54 @@ describe("the estimate of key and proofs", function () {
     const cut = work.at("cut.r1cs");
     fs.writeFileSync(cut, fs.readFileSync(r1cs).subarray(0, -100));
     expect((await refusalOf(() => countTerms(cut))).code).to.equal("input");
+  });
+});
+
+describe("the estimate against the figures of bench/results.json", () => {
+  const { networks, models, provers } = JSON.parse(fs.readFileSync("bench/results.json", "utf8")) as Results;
+  const FACTOR = 1.5;
+
+  /** Times mean little where other programs kept the machine busy. */
+  function quiet(outcome: Outcome | undefined): Measured | undefined {
+    const found = measured(outcome);
+    return found?.others !== undefined && found.others < 0.2 ? found : undefined;
+  }
+
+  function near(what: string, said: number, found: number | undefined): number {
+    if (found === undefined) return 0;
+    expect(said / found, `${what}: ${said} said, ${found} found`).to.be.within(1 / FACTOR, FACTOR);
+    return 1;
+  }
+
+  const built = [
+    ...networks.map(({ name, phases }) => ({ name, phases, circuit: measured(phases["circuit"]) })),
+    ...(models?.models ?? []).map(({ name, phases }) => ({ name, phases, circuit: measured(phases["package"]) })),
+  ];
+
+  it("is right about the time of proofs in fresh processes, and of keys, within a factor of 1.5", () => {
+    let compared = 0;
+    for (const { name, phases, circuit } of built) {
+      const { domain, terms } = circuit?.figures ?? {};
+      if (domain === undefined) continue;
+      compared += near(`${name}: proof`, proofSecondsOf(domain), quiet(phases["prove"])?.seconds["cold"]?.median);
+      if (terms === undefined) continue;
+      near(`${name}: key`, keySecondsOf(domain, terms), quiet(phases["key"])?.seconds["make"]?.median);
+    }
+    expect(compared).to.be.at.least(5);
+  });
+
+  it("is right about the memory of proofs, busy machine or not", () => {
+    let compared = 0;
+    for (const { name, phases, circuit } of built) {
+      const { domain } = circuit?.figures ?? {};
+      if (domain !== undefined) compared += near(name, proofBytesOf(domain), measured(phases["prove"])?.peak.own);
+    }
+    for (const race of provers?.races ?? []) {
+      const domain = race.figures["domain"];
+      const { warm, oneShot } = figuresOf(race, "wasm") ?? {};
+      if (domain !== undefined) compared += near(race.name, proofBytesOf(domain), (warm ?? oneShot)?.peak.own);
+    }
+    expect(compared).to.be.at.least(10);
   });
 });
 
