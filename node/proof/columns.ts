@@ -15,7 +15,10 @@ const WIDE_BYTES = 32;
 /** Most weights are small, and most of a task's time goes into the others. */
 const WIDE_WEIGHT = 8;
 
-/** Reads the rows twice: once to count, once to place. The public wires' own rows come last in A. */
+/**
+ * Reads the rows twice: once to count, once to place, as `pause` is told: its rows go on from the last one. The public wires'
+ * own rows come last in A.
+ */
 export async function readColumns(
   r1cs: R1cs,
   terms: TermsWriter,
@@ -60,10 +63,13 @@ export async function readColumns(
       wide.set(littleEndian(reduce(BigInt(coefficient))), WIDE_BYTES * k);
     }
   };
-  await r1cs.terms((matrix, row, wire, coefficient) => {
-    place(matrix, row, wire, coefficient);
-    if (matrix !== 2) terms.add(matrix, row, wire, coefficient);
-  }, pause);
+  await r1cs.terms(
+    (matrix, row, wire, coefficient) => {
+      place(matrix, row, wire, coefficient);
+      if (matrix !== 2) terms.add(matrix, row, wire, coefficient);
+    },
+    (row) => pause(constraints + row),
+  );
   for (let wire = 0; wire <= publics; wire++) place(0, constraints + wire, wire, 1);
   terms.end(r1cs.header);
   return columns;

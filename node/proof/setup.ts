@@ -110,7 +110,7 @@ async function writeKey(
     h.catch(() => undefined);
     const values = maker.all({ make: "values", of: bases.values });
     const pause = yielding(signal, (row) =>
-      onProgress?.({ what: "reading the circuit", done: row, total: header.constraints }),
+      onProgress?.({ what: "reading the circuit", done: row, total: 2 * header.constraints }),
     );
     const columns = await readColumns(r1cs, new TermsWriter(out), pause);
     read = true;

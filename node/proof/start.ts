@@ -75,7 +75,7 @@ async function writeKey(
     hash.update(G1.toUncompressed(points.delta1)).update(G2.toUncompressed(points.delta2));
 
     const pause = yielding(signal, (row) =>
-      onProgress?.({ what: "reading the circuit", done: row, total: header.constraints }),
+      onProgress?.({ what: "reading the circuit", done: row, total: 2 * header.constraints }),
     );
     const [a, b, c] = await readColumns(r1cs, new TermsWriter(out), pause);
 
