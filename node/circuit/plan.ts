@@ -16,6 +16,9 @@ import { LONG } from "./linker.ts";
 /** Bits that a gadget may handle, so that its witness is computed in exact float64. */
 export const MOST_BITS = 53;
 
+/** Linear ops in a row, after which one gets wires: they are expanded by recursion. */
+const MOST_DEEP = 200;
+
 export interface Plan {
   readonly graph: Graph;
   readonly ranges: readonly Bounds[];
@@ -40,10 +43,13 @@ function boundOf(graph: Graph): boolean[] {
     for (const x of readsOf(node)) uses[x] = (uses[x] as number) + each;
   }
   const widths: number[] = [];
+  const depths: number[] = [];
   return graph.nodes.map((node, ref) => {
     const width = isLinear(node) ? widthOf(node, (x) => widths[x] as number) : node.op === "matmul" ? innerOf(graph, node) : 1; // prettier-ignore
-    const bound = width > LONG && (uses[ref] as number) > 1;
+    const depth = isLinear(node) ? 1 + readsOf(node).reduce((most, x) => Math.max(most, depths[x] as number), 0) : 0;
+    const bound = depth > MOST_DEEP || (width > LONG && (uses[ref] as number) > 1);
     widths[ref] = bound ? 1 : width;
+    depths[ref] = bound ? 0 : depth;
     return bound;
   });
 }

@@ -6,7 +6,7 @@ import { sizeOf, typeRange } from "../core/tensor.ts";
 import type { Shape } from "../core/tensor.ts";
 import { apply } from "./evaluate.ts";
 import { nodeAt, readsOf } from "./ir.ts";
-import type { Graph, Node, NodeOf, Op, Rules } from "./ir.ts";
+import type { Graph, Node, NodeOf, Op, Ref, Rules } from "./ir.ts";
 import { conv, dense, matmul } from "./range-linear.ts";
 
 export interface Bounds {
@@ -100,11 +100,13 @@ const RULES: Rules<{ readonly [K in Op]: Rule<K> }> = {
   sum: ({ xs: refs, factors }, xs) => {
     const size = (xs[0] as Bounds).lo.length;
     const [lo, hi, absolute] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+    // A tensor that is read twice counts once, by what its factors add up to: x - x is 0.
+    const totals = new Map<Ref, number>();
+    refs.forEach((ref, k) => totals.set(ref, (totals.get(ref) ?? 0) + (factors[k] as number)));
     xs.forEach((x, k) => {
       const wide = Math.abs(factors[k] as number);
-      // A tensor that is read twice counts once, by what its factors add up to: x - x is 0.
-      const again = refs.indexOf(refs[k] as number) < k;
-      const f = again ? 0 : refs.reduce((sum, ref, j) => sum + (ref === refs[k] ? (factors[j] as number) : 0), 0);
+      const f = totals.get(refs[k] as Ref) ?? 0;
+      totals.delete(refs[k] as Ref);
       for (let i = 0; i < size; i++) {
         const [least, most] = [x.lo[i] as number, x.hi[i] as number];
         lo[i]! += f * (f > 0 ? least : most);

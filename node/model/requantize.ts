@@ -172,7 +172,7 @@ function tableNotice(node: FloatRequantize, channels: readonly Channel[]): strin
 function rounded(job: Job, node: FloatRequantize, ref: number): Value {
   job.notices.push(
     `"${node.name}" quantizes values that are computed in real numbers: there the compiler's own integers are proven, ` +
-      "which may differ from onnxruntime's by a step",
+      "which may differ from onnxruntime's, most often by a step",
   );
   job.integers.add(ref);
   const scaled = valueOf(job, node.x);

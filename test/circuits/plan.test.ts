@@ -1,5 +1,6 @@
 // Which gadget an element gets from its bounds: never a wrong one, whatever the clamp, the scale and the bounds.
 import { expect } from "chai";
+import { buildCircuit } from "../../node/circuit/build.ts";
 import { HINTS } from "../../node/circuit/hints.ts";
 import { Values } from "../../node/circuit/lc.ts";
 import type { Spec } from "../../node/circuit/compile.ts";
@@ -124,5 +125,14 @@ describe("the plan of a circuit", () => {
     net.dense(2);
     const { bound } = planOf(net.graph({ bits: 32, signed: true }));
     expect([once, viewed, twice, short, deep, net.last].map((ref) => bound[ref])).to.deep.equal([false, false, true, false, true, false]); // prettier-ignore
+  });
+
+  it("gives wires to a linear tensor after every 200 ops in a row, so that no file makes the walk recurse deeply", async () => {
+    const net = new NetBuilder(1, [1, 1], INT8);
+    for (let k = 0; k < 5_000; k++) net.reshape([1, 1]);
+    const graph = net.graph(INT8);
+    const places = planOf(graph).bound.flatMap((bound, ref) => (bound ? ref : []));
+    expect(places).to.deep.equal(Array.from({ length: 24 }, (_, k) => 201 * (k + 1)));
+    expect((await buildCircuit(graph)).constraints).to.be.greaterThan(0);
   });
 });

@@ -179,7 +179,9 @@ function functionFrom(work: Work, end: number, root: number): Expr | undefined {
 export function fuse(): (node: FloatNode, work: Work, index: number) => FloatNode {
   const known = new Map<number, boolean>();
   return (node, work, index) => {
-    if (expressionOf(node, () => "x") === undefined || isIntegral(work, index, known)) return node;
+    // Asked of every node, so that nothing below it is still unknown: no recursion is deep.
+    const integral = isIntegral(work, index, known);
+    if (integral || expressionOf(node, () => "x") === undefined) return node;
     for (const { root, group } of rootsOf(work, index).toReversed()) {
       if (!pays(work, group)) return node;
       const fn = functionFrom(work, index, root);

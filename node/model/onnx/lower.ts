@@ -60,22 +60,29 @@ function checkShape({ name, shape }: CheckedOutput, output: Activation, draft: D
   draft.notices.push(`the output ${quote(name)} is declared as [${text}] but is [${output.shape.join(", ")}]`);
 }
 
-/** A tensor without the softmax that ends it, if one does: that is left to the reader of the answer. */
+/** A tensor without the softmax that ends it, if one does, transposed or not: that is left to the reader of the answer. */
 function withoutSoftmax(draft: Draft, ref: number): Omit<FloatOutput, "name"> {
-  const node = draft.nodes[ref] as FloatNode;
-  if (node.op === "softmax") {
-    return { ref: node.x, finalSoftmax: { kind: node.log ? "logsoftmax" : "softmax", axis: node.shape.length - 1 } };
+  const turns: Extract<FloatNode, { op: "transpose" }>[] = [];
+  for (let at = ref; ;) {
+    const node = draft.nodes[at] as FloatNode;
+    // LightGBM's exporter multiplies by 1.
+    const idle = node.op === "affine" && node.factor.every((v) => v === 1) && node.bias.every((v) => v === 0);
+    if (node.op === "softmax") {
+      const kind = node.log ? "logsoftmax" : "softmax";
+      const scores = { ref: node.x, finalSoftmax: { kind, axis: node.shape.length - 1 } } as const;
+      return turns.reduceRight((output, turn) => turned(draft, output, turn), scores);
+    }
+    if (node.op === "transpose") turns.push(node);
+    else if (!idle) return { ref };
+    at = node.x;
   }
-  // LightGBM's exporter multiplies by 1.
-  const idle = node.op === "affine" && node.factor.every((v) => v === 1) && node.bias.every((v) => v === 0);
-  if (idle) return withoutSoftmax(draft, node.x);
-  if (node.op !== "transpose") return { ref };
-  const { ref: x, finalSoftmax } = withoutSoftmax(draft, node.x);
-  if (finalSoftmax === undefined) return { ref };
-  return {
-    ref: emit(draft, { ...node, x }),
-    finalSoftmax: { ...finalSoftmax, axis: node.perm.indexOf(finalSoftmax.axis) },
-  };
+}
+
+type Scores = Required<Omit<FloatOutput, "name">>;
+
+function turned(draft: Draft, { ref: x, finalSoftmax }: Scores, turn: Extract<FloatNode, { op: "transpose" }>): Scores {
+  const axis = turn.perm.indexOf(finalSoftmax.axis);
+  return { ref: emit(draft, { ...turn, x }), finalSoftmax: { ...finalSoftmax, axis } };
 }
 
 /** A truth value that comes in may be any byte: 0 is false, every other one is true. */

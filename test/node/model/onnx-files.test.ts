@@ -233,6 +233,19 @@ describe("onnx files: damaged copies", () => {
     expect(read, "some damage is harmless: a weight, a name").to.be.within(200, 2_200);
   }).timeout(60_000);
 
+  it("long chains of one op are read, whatever the op", async () => {
+    const count = 12_000;
+    const name = (i: number): string => (i === 0 ? "x" : i === count ? "y" : `t${i}`);
+    for (const [op, attributes] of [["Transpose", { perm: [0, 1, 3, 2] }], ["MaxPool", { kernel_shape: [1, 1] }], ["Relu", {}], ["Identity", {}]] as const) {
+      const nodes = Array.from({ length: count }, (_, i) => node(op, [name(i)], [name(i + 1)], attributes));
+      for (const last of ["Relu", "Softmax"]) {
+        const ended = [...nodes.slice(0, -1), node(last, [name(count - 1)], ["y"])];
+        await readModelBytes(bytesOf({ nodes: ended, input: { dims: [1, 1, 2, 2] } }));
+      }
+      await readModelBytes(bytesOf({ nodes: [node("Softmax", ["x"], ["t1"]), ...nodes.slice(1)], input: { dims: [1, 1, 2, 2] } }));
+    } // prettier-ignore
+  }).timeout(60_000);
+
   it(`structures changed in 1,500 ways (seed ${seed}) give a NodeError, or the graph that onnxruntime runs`, async () => {
     const next = mulberry32(seed);
     const below = (n: number): number => Math.floor(next() * n);
