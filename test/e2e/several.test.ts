@@ -47,7 +47,7 @@ describe("a model of several inputs and outputs, on the command line", function 
 
   it("has the estimate in the JSON report", async () => {
     const report = await json("compile", "several.onnx", ...RANDOM, "--no-keys", "--out", "none");
-    expect(report).to.have.property("estimate").that.has.keys("constraints", "domain", "keyBytes", "keySeconds", "proofSeconds", "proofBytes"); // prettier-ignore
+    expect(report).to.have.property("estimate").that.has.keys("constraints", "domain", "terms", "keyBytes", "keySeconds", "proofSeconds", "proofBytes"); // prettier-ignore
   });
 
   it("proves values given by name, in a file or as bytes, and names the answers", async () => {
