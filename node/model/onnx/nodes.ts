@@ -17,9 +17,10 @@ export function titleOf(node: Node): string {
 }
 
 function ruleOf(node: Node): OpRule {
-  const rules = rulesOf(isDefaultDomain(node.domain) ? "" : node.domain);
+  const domain = isDefaultDomain(node.domain) ? "" : node.domain;
+  const rules = rulesOf(domain);
   if (rules === undefined) unsupported(`the domain ${quote(node.domain)} is not read`, domainHint(node.domain));
-  return rules.get(node.opType) ?? unsupported("this op is not read", hintFor(node.opType));
+  return rules.get(node.opType) ?? unsupported("this op is not read", hintFor(node.opType, domain));
 }
 
 export interface CheckedNode {

@@ -1,6 +1,7 @@
 // The total table of ops that are read, and hints for well-known ones that are not. Documentation is printed from it.
 import { ACTIVATION_RULES } from "./activations.ts";
 import { ELEMENTWISE_RULES } from "./elementwise.ts";
+import { COSTS } from "./costs.ts";
 import { EINSUM_RULES } from "./einsum.ts";
 import { GATHER_RULES } from "./gather.ts";
 import { LAYOUT_RULES } from "./layout.ts";
@@ -24,40 +25,41 @@ import { SLICE_RULES } from "./slice.ts";
 import { SOFTMAX_RULES } from "./softmax.ts";
 import { TOPK_RULES } from "./topk.ts";
 
-const OPS: ReadonlyMap<string, OpRule> = new Map<string, OpRule>(
-  Object.entries({
-    ...ACTIVATION_RULES,
-    ...ELEMENTWISE_RULES,
-    ...EINSUM_RULES,
-    ...GATHER_RULES,
-    ...LAYOUT_RULES,
-    ...LINEAR_RULES,
-    ...LOGIC_RULES,
-    ...MATMUL_RULES,
-    ...NORMALIZE_RULES,
-    ...PAD_RULES,
-    ...POOL_RULES,
-    ...QUANTIZED_RULES,
-    ...QUANTIZED_SUM_RULES,
-    ...RECURRENT_RULES,
-    ...REDUCE_RULES,
-    ...RESIZE_RULES,
-    ...SHAPE_RULES,
-    ...SLICE_RULES,
-    ...SOFTMAX_RULES,
-    ...TOPK_RULES,
-  }),
-);
+const OPS = {
+  ...ACTIVATION_RULES,
+  ...ELEMENTWISE_RULES,
+  ...EINSUM_RULES,
+  ...GATHER_RULES,
+  ...LAYOUT_RULES,
+  ...LINEAR_RULES,
+  ...LOGIC_RULES,
+  ...MATMUL_RULES,
+  ...NORMALIZE_RULES,
+  ...PAD_RULES,
+  ...POOL_RULES,
+  ...QUANTIZED_RULES,
+  ...QUANTIZED_SUM_RULES,
+  ...RECURRENT_RULES,
+  ...REDUCE_RULES,
+  ...RESIZE_RULES,
+  ...SHAPE_RULES,
+  ...SLICE_RULES,
+  ...SOFTMAX_RULES,
+  ...TOPK_RULES,
+} satisfies Record<string, OpRule>;
 
-/** Tables of the domains beside ai.onnx. */
-const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, OpRule>> = new Map([
-  ["ai.onnx.ml", new Map<string, OpRule>(Object.entries(ML_RULES))],
-  ["com.microsoft", new Map<string, OpRule>(Object.entries({ ...QLINEAR_RULES, ...QLINEAR_POOL_RULES }))],
-]);
+/** By domain; "" is ai.onnx. */
+const RULES = { "": OPS, "ai.onnx.ml": ML_RULES, "com.microsoft": { ...QLINEAR_RULES, ...QLINEAR_POOL_RULES } };
+
+export type OpNames = { readonly [D in keyof typeof RULES]: keyof (typeof RULES)[D] };
+
+const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, OpRule>> = new Map(
+  Object.entries(RULES).map(([domain, rules]) => [domain, new Map<string, OpRule>(Object.entries(rules))]),
+);
 
 /** The rules of a domain that is read; "" is ai.onnx. */
 export function rulesOf(domain: string): ReadonlyMap<string, OpRule> | undefined {
-  return domain === "" ? OPS : DOMAINS.get(domain);
+  return DOMAINS.get(domain);
 }
 
 const DYNAMIC = /^Dynamic/;
@@ -81,8 +83,12 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^(String|RegexFull)/, "Texts are not read; give numbers."],
 ];
 
-/** What to do about an op of the default domain that is not in the table. */
-export function hintFor(op: string): string {
+/** Ops of ai.onnx' newest opsets, which older ones spell in others. */
+const NEWER = /^(Attention|RotaryEmbedding|SwiGLU)$/;
+
+/** What to do about an op that is not in its domain's table; "" is ai.onnx. */
+export function hintFor(op: string, domain: string): string {
+  if (domain === "" && NEWER.test(op)) return "Export with opset 22 or an older one, where it is written out in ops of the list."; // prettier-ignore
   if (DYNAMIC.test(op)) return "Its scales depend on the input: quantize statically (onnxruntime's quantize_static).";
   if (QUANTIZED.test(op)) {
     return "Leave this op out of the quantization (quantize_static's nodes_to_exclude), or give the float model.";
@@ -105,16 +111,26 @@ export function domainHint(domain: string): string {
 export interface SupportedOp {
   /** With its domain in front, but for ai.onnx. */
   readonly op: string;
+  /** The opset of its domain that brought it, where that is later than the oldest one that is read. */
+  readonly since: number | undefined;
   readonly attributes: readonly string[];
   readonly limits: string;
+  /** In constraints; docs/ops.md says what its letters stand for. */
+  readonly cost: string;
 }
 
 /** All ops that are read, in alphabetical order. */
 export function supportedOps(): readonly SupportedOp[] {
-  const others = [...DOMAINS].flatMap(([domain, ops]) =>
-    [...ops].map(([op, rule]) => [`${domain}.${op}`, rule] as const),
-  );
-  return [...OPS, ...others]
-    .map(([op, rule]) => ({ op, attributes: Object.keys(rule.attributes).toSorted(), limits: rule.limits }))
+  const costs: Readonly<Record<string, Readonly<Record<string, string>>>> = COSTS;
+  return [...DOMAINS]
+    .flatMap(([domain, rules]) =>
+      [...rules].map(([op, { since, attributes, limits }]) => ({
+        op: domain === "" ? op : `${domain}.${op}`,
+        since,
+        attributes: Object.keys(attributes).toSorted(),
+        limits,
+        cost: costs[domain]?.[op] ?? "",
+      })),
+    )
     .toSorted((a, b) => (a.op < b.op ? -1 : 1));
 }
