@@ -7,6 +7,7 @@ import { NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { type BorderTensor, sizeOf, splitFlat } from "../core/tensor.ts";
 import { classesAt, count, newTally, type Tally } from "../model/accuracy.ts";
+import { reduced } from "../model/compile.ts";
 import { type Specs, toIntegers, toReals } from "../model/border.ts";
 import type { Observed } from "../model/calibrate.ts";
 import type { Dataset } from "../model/dataset.ts";
@@ -15,7 +16,6 @@ import { evaluateFloat } from "../model/evaluate-float.ts";
 import type { FloatGraph } from "../model/graph.ts";
 import { bordersOf } from "../model/ir.ts";
 import { type Choice, DEFAULT_WIDTHS, type OutputSpec, type WidthKind, type Widths } from "../model/lowering.ts";
-import { optimize } from "../model/optimize.ts";
 import { yieldsIndex } from "../model/output.ts";
 import { quantize } from "../model/quantize.ts";
 
@@ -158,6 +158,11 @@ function judgeOf({ float, data, bar }: Search): Judge {
   const classes = classesAt(float);
   const samples = data.samples.length;
   const range = rangeOf(float, reals);
+  if (range === 0 && "share" in bar && (bar.kind === "error" || classes === undefined)) {
+    throw new NodeError("usage", `${samples} test sample(s) yield one output value only: nothing is a share of that range`, {
+      mend: "Give test data that differ, or --max-error in the output's unit.",
+    }); // prettier-ignore
+  }
   if (bar.kind === "error") {
     if (range === undefined) {
       throw new NodeError("usage", "the model yields class indices only, which have no error", {
@@ -172,7 +177,7 @@ function judgeOf({ float, data, bar }: Search): Judge {
     classes,
     most: bar.share,
     lossOf: ({ right, rightInteger, changed, worst }) => {
-      if (classes === undefined) return range === undefined || range === 0 ? worst : worst / range;
+      if (classes === undefined) return range === undefined ? worst : worst / range;
       return data.labels === undefined ? changed / samples : Math.max(0, (right - rightInteger) / samples);
     },
   };
@@ -194,7 +199,7 @@ function rangeOf(float: FloatGraph, reals: readonly (readonly Float64Array[])[])
 async function tryWidths(search: Search, judge: Judge, widths: Widths): Promise<Tried> {
   const { float, observed, inputs, outputs, data } = search;
   const quantized = quantize(float, observed, inputs, outputs, widths);
-  const { graph } = optimize(quantized.graph);
+  const { graph } = reduced(quantized);
   const borders = bordersOf(graph);
   const tally = newTally();
   for (const [i, sample] of data.samples.entries()) {

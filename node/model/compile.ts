@@ -43,9 +43,7 @@ export function quantizeModel(
   const observed = observe(float, samples, call);
   const inputs = inputBorders(float, samples, options.inputs);
   const quantized = quantize(float, observed, inputs, options.outputs, { ...DEFAULT_WIDTHS, ...options.widths });
-  const whole = optimized(quantized);
-  const needed = prune(whole.graph, whole.values);
-  const { graph, values } = needed === undefined ? whole : optimized(needed);
+  const { graph, values } = reduced(quantized);
   return {
     graph,
     onnx: emitOnnx(graph),
@@ -53,6 +51,13 @@ export function quantizeModel(
     notices: [...float.notices, ...quantized.notices],
     certificates: quantized.certificates,
   };
+}
+
+/** The quantizer's graph without what no output needs, and rewritten until nothing is left to do. */
+export function reduced(quantized: Pruned): Pruned {
+  const whole = optimized(quantized);
+  const needed = prune(whole.graph, whole.values);
+  return needed === undefined ? whole : optimized(needed);
 }
 
 function optimized({ graph, values }: Pruned): Pruned {

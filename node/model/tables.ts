@@ -117,11 +117,16 @@ function nested(value: unknown, what: string): Table {
   return { shape, data: Float64Array.from(data) };
 }
 
+const MISSING = /^([+-]?(nan|inf|infinity)|na|n\/a|null|none|\?|)$/i;
+
 function readCsv(text: string, file: string, size: number, labelColumn: LabelColumn): Content {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
   const rows = lines.map((line) => line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
   const isNumber = (cell: string): boolean => cell !== "" && Number.isFinite(Number(cell));
-  const header = rows[0]?.every(isNumber) === false ? rows.shift() : undefined;
+  const [first = []] = rows;
+  // Numbers beside what is missing are a sample, and refused as one below.
+  const named = first.some(isNumber) ? !first.every((cell) => isNumber(cell) || MISSING.test(cell)) : first.length > 0;
+  const header = named ? rows.shift() : undefined;
   const columns = header?.length ?? rows[0]?.length ?? 0;
   const label = labelIndex(file, header, labelColumn, columns > size);
   const width = columns - (label === undefined ? 0 : 1);

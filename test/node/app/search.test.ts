@@ -2,7 +2,7 @@
 // where no widths keep it.
 import { expect } from "chai";
 import path from "node:path";
-import { parseError, parseLoss, searchWidths, type Search } from "../../../node/app/search.ts";
+import { type Bar, parseError, parseLoss, searchWidths, type Search } from "../../../node/app/search.ts";
 import { buildCircuit } from "../../../node/circuit/build.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { inputBorders, toIntegers } from "../../../node/model/border.ts";
@@ -88,6 +88,38 @@ describe("the search for widths", () => {
     const share = await searchWidths({ ...base, bar: { kind: "error", share: 0.01 } });
     const loss = await searchWidths({ ...base, bar: { kind: "loss", share: 0.01 } });
     expect(share.best.widths).to.deep.equal(loss.best.widths);
+  }).timeout(60_000);
+
+  it("refuses a share of a range that test data do not have, but no error in the output's unit", async () => {
+    const { float, samples } = await linear(1);
+    const data = { samples: samples.slice(0, 1) };
+    const base = { float, observed: observe(float, samples), inputs: inputBorders(float, samples), outputs: {}, data };
+    const bars: readonly Bar[] = [
+      { kind: "loss", share: 0.01 },
+      { kind: "error", share: 0.01 },
+    ];
+    for (const bar of bars) {
+      const refusal = await searchWidths({ ...base, bar }).catch((error: unknown) => error);
+      expect(refusal).to.be.instanceOf(NodeError).with.property("code", "usage");
+      expect((refusal as Error).message).to.include("1 test sample(s) yield one output value only");
+    }
+    expect((await searchWidths({ ...base, bar: { kind: "error", most: 0.1 } })).best.loss).to.be.at.most(0.1);
+  }).timeout(60_000);
+
+  it("counts the circuit that is compiled, without what no output needs", async () => {
+    // The last of three rows is all that the output reads.
+    const float = await readModelBytes(
+      bytesOf({
+        nodes: [node("MatMul", ["x", "w"], ["h"]), node("Sigmoid", ["h"], ["s"]), node("MatMul", ["s", "v"], ["m"]), node("Gather", ["m", "i"], ["y"], { axis: 1 })],
+        initializers: [tensor("w", [4, 4], noise(1, 16)), tensor("v", [4, 2], noise(2, 8)), tensor("i", [], [2], "int64")],
+        input: { dims: [1, 3, 4] },
+      }),
+    ); // prettier-ignore
+    const samples = Array.from({ length: 20 }, (_, i) => Float64Array.from(noise(10 + i, 12)));
+    const base = { float, observed: observe(float, samples), inputs: inputBorders(float, samples), outputs: {}, data: { samples } }; // prettier-ignore
+    const { best } = await searchWidths({ ...base, bar: { kind: "error", most: 0.1 } });
+    const { graph } = quantizeModel(float, samples, { widths: best.widths });
+    expect((await buildCircuit(graph)).constraints).to.equal(best.constraints);
   }).timeout(60_000);
 
   it("says so where no widths keep the bar, and stops when it is told to", async () => {

@@ -179,6 +179,7 @@ describe("sample files", () => {
     const labelled = await read("a.csv", "Label,a,b,c,d,e,f\n5,1,2,3,4,5,6\n6,7,8,9,10,11,12\n");
     expect(listed(labelled)).to.deep.equal(SIX);
     expect(labelled.labels).to.deep.equal([5, 6]);
+    expect(listed(await read("a.csv", `,1st,2,3,4,n\n${rows}`))).to.deep.equal(SIX);
     const last = "1,2,3,4,5,6,9\n7,8,9,10,11,12,8";
     expect((await read("a.csv", last, [1, 2, 3], { labelColumn: 6 })).labels).to.deep.equal([9, 8]);
     expect((await read("a.csv", `a,b,c,d,e,f,kind\n${last}`, [1, 6], { labelColumn: "kind" })).labels).to.deep.equal([
@@ -190,6 +191,8 @@ describe("sample files", () => {
       ["1,2,3,4,5,6\n1,2,3,4,5\n", {}, "row 2 has 5 cells"],
       ["1,2,3,4,5,6\n1,2,x,4,5,6\n", {}, 'row 2, cell 3 is "x"'],
       ["1,2,3,4,5,6\n1,2,,4,5,6\n", {}, 'cell 3 is ""'],
+      ["1,2,nan,4,5,6\n1,2,3,4,5,6\n", {}, 'row 1, cell 3 is "nan"'],
+      ["1,2,,4,5,6\n1,2,3,4,5,6\n", {}, 'row 1, cell 3 is ""'],
       [`a,b,c,d,e,f,g\n${last}`, { labelColumn: "h" }, 'no column named "h"'],
       ["a,b,c,d,e,f\n", {}, "no sample"],
     ];
