@@ -176,8 +176,8 @@ describe("tree ensembles", function () {
     { name: "two classes, shares of the second", leafOf: (r) => [[0, Math.fround(r() / 5)]], labels: [0, 1], base: [[], [0.125]] },
     { name: "two classes, one score of either sign", leafOf: (r) => [[0, Math.fround(r() - 0.5)]], labels: [0, 1], base: [[], [0.25]] },
     { name: "two classes with labels of their own", leafOf: (r) => [[0, Math.fround(r() - 0.5)]], labels: [-3, 70], base: [[]] },
-    { name: "two classes, all under the second", leafOf: (r) => [[1, Math.fround(r() / 5)]], labels: [0, 1], base: [[]] },
-    { name: "two classes, both scored", leafOf: (r) => [[0, Math.fround(r() - 0.5)], [1, Math.fround(r() - 0.5)]], labels: [4, 5], base: [[]] },
+    { name: "two classes, all under the second", leafOf: (r) => [[1, Math.fround(r() / 5)]], labels: [0, 1], base: [[], [0.25]] },
+    { name: "two classes, both scored", leafOf: (r) => [[0, Math.fround(r() - 0.5)], [1, Math.fround(r() - 0.5)]], labels: [4, 5], base: [[], [0.25]] },
     { name: "three classes", leafOf: (r) => [0, 1, 2].map((k) => [k, Math.fround(r() - 0.5)] as const), labels: [0, 1, 2], base: [[], [0.25, 0.5, -0.25]] },
     { name: "three classes that share 1", leafOf: (r) => { const k = Math.floor(3 * r()); return [0, 1, 2].map((i) => [i, i === k ? Math.fround(0.2) : 0] as const); }, labels: [0, 1, 2], base: [[]] },
     { name: "four classes with labels of their own", leafOf: (r) => [0, 1, 2, 3].map((k) => [k, Math.fround(r())] as const), labels: [5, -2, 1000, 17], base: [[]] },
@@ -367,6 +367,17 @@ describe("tree ensembles", function () {
     const attributes = { n_targets: 2, aggregate_function: "MIN" };
     expect(await refusal(mlBytes(specOf("target", one, attributes)))).to.contain("no tree adds to target 0 for every");
   });
+
+  it("a base value of a score that no leaf adds to is refused, as onnxruntime leaves it out; one of 0 is not", async () => {
+    const one: TreeSpec[] = [{ ask: [0, "BRANCH_LEQ", 1], yes: leaf(1, 0), no: [[0, 2], [1, 3]] }];
+    const targets = (floats: number[]) => mlBytes(specOf("target", one, { n_targets: 2, base_values: { floats } }));
+    expect(await refusal(targets([0.5, 0.25]))).to.contain("no tree adds to target 1 for some samples");
+    await agree(targets([0.5, 0]), [[0, 0, 0], [2, 0, 0]]);
+    const two: TreeSpec[] = [{ ask: [0, "BRANCH_LEQ", 1], yes: leaf(1, 1), no: [[0, 2], [1, 3]] }];
+    const classes = (more: object) => mlBytes(specOf("class", two, { classlabels_int64s: [0, 1], ...more }));
+    expect(await refusal(classes({ base_values: { floats: [0.5] } }))).to.contain("without a score for one of them");
+    await agree(classes({}), [[0, 0, 0], [2, 0, 0]]);
+  }); // prettier-ignore
 
   it("branches that share what lies below them, 256 levels of EQ and a set of 3,000 members, take no time", async () => {
     const chain = (depth: number): TreeSpec => (depth === 0 ? leaf(1) : { ask: [0, "BRANCH_EQ", depth], yes: leaf(depth), no: chain(depth - 1) }); // prettier-ignore

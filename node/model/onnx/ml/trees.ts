@@ -65,13 +65,15 @@ function lowerClassifier(site: Site): readonly Activation[] {
     const sums = lowerForest(site, x, trees, [given[0] ?? 0], "SUM");
     return [labelOf(site, above(site, sums, level), labels), pairOf(site, sums, positive, post)];
   }
-  if (given.length > 1 || !isScored(trees, 1)) {
+  const missing = given.length === 1 && used.has(0) && !isScored(trees, 0);
+  if (given.length > 1 || missing || !isScored(trees, 1)) {
     unsupported(
-      "it has two classes with scores of their own, and base values or samples without a score for the second",
+      "it has two classes with scores of their own, and base values or samples without a score for one of them",
       "Export it with another converter or an older opset of ai.onnx.ml.",
     );
   }
-  const sums = lowerForest(site, x, trees, [given[0] ?? 0, 0], "SUM");
+  // A class without a score of its own gets no base value, either.
+  const sums = lowerForest(site, x, trees, [used.has(0) ? (given[0] ?? 0) : 0, 0], "SUM");
   // Where both classes have scores, onnxruntime calls them 0 and 1, whatever their labels.
   const both = used.size > 1;
   const bit = above(site, sums, both ? 0 : level);
@@ -93,7 +95,15 @@ function lowerRegressor(site: Site): Activation {
   if (!(targets >= 1)) malformed(`it has ${targets} targets`);
   site.draft.budget(targets, `its ${targets} targets`);
   const trees = site.op === "TreeEnsemble" ? readNewEnsemble(site, targets) : readEnsemble(site, "target", targets);
-  const sums = lowerForest(site, x, trees, baseOf(site, targets), aggregateOf(site));
+  const base = baseOf(site, targets);
+  const lone = base.findIndex((value, k) => targets > 1 && value !== 0 && !isScored(trees, k));
+  if (lone >= 0) {
+    unsupported(
+      `no tree adds to target ${lone} for some samples, and onnxruntime then leaves out its base value, ${base[lone]}`,
+      "Train with more samples, or add the base values behind the trees.",
+    );
+  }
+  const sums = lowerForest(site, x, trees, base, aggregateOf(site));
   const post = postTransformOf(site);
   // onnxruntime transforms the scores of several targets only.
   return transformed(site, scoresOf(site, sums), targets === 1 ? "NONE" : post);
