@@ -4,6 +4,9 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { QUESTIONS } from "../node/audit/audit.ts";
+import { supportedOps } from "../node/model/onnx/ops.ts";
+import { opsDocument } from "../scripts/opsdoc.ts";
+import { opsOfModel, readNodeTests, testedOps } from "./support/nodeTests.ts";
 
 const listed = spawnSync("git", ["ls-files", "*.md"], { encoding: "utf8" });
 const documents = listed.stdout.split("\n").filter((file) => file !== "");
@@ -69,5 +72,30 @@ describe("documents", () => {
       else expect(row).to.contain(`| differs by at most ${Number(error?.max.toPrecision(1))} |`);
       expect(row.replaceAll(",", "")).to.contain(`| ${constraints} |`);
     }
+  });
+
+  it("docs/ops.md: is what the tables in the code say (node scripts/opsdoc.ts writes it)", () => {
+    expect(fs.readFileSync("docs/ops.md", "utf8")).to.equal(opsDocument());
+  });
+
+  it("docs/ops.md: each of its ops is compared with onnxruntime, or with the ONNX project's results", () => {
+    const compared = new Set<string>();
+    // Node tests that are read: all but those that the pinned list says are refused.
+    const { read } = JSON.parse(fs.readFileSync("test/vectors/onnx/node-tests.refused.json", "utf8")) as { read: Record<string, string[]> }; // prettier-ignore
+    const refused = new Set(Object.values(read).flat());
+    for (const test of readNodeTests()) if (!refused.has(test.name)) for (const op of testedOps(test)) compared.add(op);
+    // Files that tests run in onnxruntime, or whose results come from it.
+    const folder = "test/vectors/onnx";
+    for (const file of fs.readdirSync(folder).filter((name) => name.endsWith(".onnx"))) {
+      for (const op of opsOfModel(fs.readFileSync(path.join(folder, file)))) compared.add(op);
+    }
+    // Ops that tests name as they build models for onnxruntime.
+    const tests = fs.readdirSync("test/node/model").filter((name) => /(?<!refusals)\.test\.ts$/.test(name)).map((name) => fs.readFileSync(path.join("test/node/model", name), "utf8")); // prettier-ignore
+    const agreeing = tests.filter((text) => /\b(runOnnx|runAll|onnxAgree|openOriginal)\b/.test(text)).join("\n");
+    const missing = supportedOps().filter(({ op }) => {
+      const name = op.split(".").at(-1) as string;
+      return !compared.has(op) && !agreeing.includes(`"${name}"`);
+    });
+    expect(missing.map(({ op }) => op)).to.deep.equal([]);
   });
 });

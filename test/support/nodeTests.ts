@@ -74,10 +74,15 @@ export function readNodeTests(): readonly NodeTest[] {
 export const decode = ({ model }: NodeTest): Model => fromBinary(ModelSchema, model);
 export const encode = (model: Model): Uint8Array => toBinary(ModelSchema, model);
 
-/** The op that a case tests, with its domain in front but for ai.onnx; of an expanded function, all its ops. */
-export function testedOps(test: NodeTest): readonly string[] {
-  const nodes = decode(test).graph?.node ?? [];
+/** The ops of a model, each once, with their domain in front but for ai.onnx. */
+export function opsOfModel(model: Uint8Array): readonly string[] {
+  const nodes = fromBinary(ModelSchema, model).graph?.node ?? [];
   return [...new Set(nodes.map(({ domain, opType }) => (domain === "" ? opType : `${domain}.${opType}`)))];
+}
+
+/** The op that a case tests; of an expanded function, all its ops. */
+export function testedOps(test: NodeTest): readonly string[] {
+  return opsOfModel(test.model);
 }
 
 /** The model with the inputs for which `isConstant` holds as constants, and the tensors of those that stay. */

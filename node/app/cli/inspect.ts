@@ -34,8 +34,8 @@ export function inspectCommand(): Command {
       if (options.ops) {
         const ops = supportedOps();
         context.report(ops, (say) => {
-          const rows = ops.map(({ op, limits }) => [op, limits]);
-          for (const line of columns([["op", "limits"], ...rows], "")) say(line);
+          const rows = ops.map(({ op, limits, cost }) => [op, cost, limits]);
+          for (const line of columns([["op", "constraints (docs/ops.md)", "limits"], ...rows], "")) say(line);
         });
         return;
       }

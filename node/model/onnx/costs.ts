@@ -94,7 +94,7 @@ export const COSTS: { readonly [D in keyof OpNames]: { readonly [K in OpNames[D]
     Neg: LINEAR,
     NonZero: FOLDED,
     Not: LINEAR,
-    OneHot: "K + 4 per index, for K columns, and B + 4 where it may lie outside",
+    OneHot: "K + 3 per index, K + 4 where it may be negative, for K columns; B + 4 where it may lie outside",
     Or: "1, 0 with constants",
     PRelu: "n + 3",
     Pad: WIRING,

@@ -1,10 +1,7 @@
 // Each op that is read, with its edge attributes, against onnxruntime on the same file.
 import { expect } from "chai";
-import fs from "node:fs";
-import path from "node:path";
 import type { FloatGraph } from "../../../node/model/graph.ts";
 import { OPSETS } from "../../../node/model/onnx/check.ts";
-import { supportedOps } from "../../../node/model/onnx/ops.ts";
 import {
   type AttributeOf,
   type Elem,
@@ -471,16 +468,5 @@ describe("onnx ops against onnxruntime: ends", () => {
     const graph = await agree({ nodes, initializers: [ints("one", [1])], input: { dims: [1, 6] } });
     expect(graph.outputs[0]?.finalSoftmax).to.equal(undefined);
     expect(opsOf(graph)).to.deep.equal(["input", "argmax"]);
-  });
-});
-
-describe("onnx ops", () => {
-  it("of ai.onnx are each named in a test of this folder, and each documented", () => {
-    const folder = import.meta.dirname;
-    const tests = fs.readdirSync(folder).filter((name) => name.endsWith(".test.ts")).map((name) => fs.readFileSync(path.join(folder, name), "utf8")).join(); // prettier-ignore
-    const names = supportedOps().map(({ op }) => op).filter((op) => !op.includes(".")); // prettier-ignore
-    expect(names.filter((op) => !new RegExp(`\\b${op}\\b`).test(tests))).to.deep.equal([]);
-    for (const { op, attributes, limits } of supportedOps())
-      expect(`${op} ${attributes.join()} ${limits}`).to.be.a("string");
   });
 });
