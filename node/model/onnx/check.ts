@@ -252,7 +252,13 @@ export function checkModel(model: Model, maxNodes: number, dims: Dims = {}): Che
   const sorted = here(() => sortNodes(graph.node, given));
   const live = sorted === undefined ? graph.node : liveNodes(sorted, graph.output.map((info) => info.name)); // prettier-ignore
   // Lowering would find what is wrong with nodes, but will not be reached.
-  if (problems.length > 0 && opset !== undefined) for (const node of live) checkNode(node, opset, problems);
+  if (problems.length > 0 && opset !== undefined) {
+    for (const name of new Set(live.flatMap((node) => node.input))) {
+      const tensor = initializers.get(name);
+      if (tensor !== undefined) gather(problems, `initializer ${quote(name)}`, () => elemTypeOf(tensor.dataType, "it"));
+    }
+    for (const node of live) checkNode(node, opset, problems);
+  }
   throwIfAny(problems);
   if (opset === undefined || sorted === undefined) throw new Error("a check failed without a problem");
   const idle = sorted.length - live.length;

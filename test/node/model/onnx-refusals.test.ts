@@ -234,6 +234,47 @@ describe("onnx refusals: nodes", () => {
     );
   });
 
+  it("lists control flow, texts, random numbers, open shapes and sequences at once, each with what to do", async () => {
+    const body = { name: "body", node: [relu] };
+    const graphs = (...names: string[]): NodeInit => ({ attribute: names.map((name) => ({ name, type: 5, g: body })) });
+    const sequence = { case: "sequenceType", value: {} } as const;
+    const spec: ModelSpec = {
+      nodes: [
+        node("If", ["x"], ["a"], {}, graphs("then_branch", "else_branch")),
+        node("Loop", ["trips", "", "a"], ["b"], {}, graphs("body")),
+        node("Scan", ["b"], ["c"], {}, graphs("body")),
+        node("RandomNormalLike", ["c"], ["d"]),
+        node("StringConcat", ["d", "texts"], ["e"]),
+        node("SequenceConstruct", ["e", "s"], ["f"]),
+        node("Unique", ["f", "narrow"], ["y"]),
+      ],
+      initializers: [ints("trips", [3]), { name: "narrow", dims: [1n], dataType: 22 }],
+      input: { dims: [1, "length"] },
+      change: (model) => {
+        const graph = model.graph as { input: object[] };
+        const dim = [{ value: { case: "dimValue", value: 1n } }];
+        const texts = {
+          name: "texts",
+          type: { value: { case: "tensorType", value: { elemType: 8, shape: { dim } } } },
+        };
+        return { ...model, graph: { ...graph, input: [...graph.input, { name: "s", type: { value: sequence } }, texts] } } as ModelInit; // prettier-ignore
+      },
+    };
+    const error = await refusal(bytesOf(spec));
+    expect(error.code).to.equal("unsupported");
+    const lines = error.message.split("\n").slice(1);
+    const problems = error.facts["problems"] as string[];
+    expect(lines).to.have.length(11);
+    for (const text of ['op "If"', 'op "Loop"', 'op "Scan"', "RandomNormalLike", "StringConcat", "SequenceConstruct", "Unique", 'initializer "narrow"', 'input "texts" has element type string', "sequenceType", '1 ("length")']) {
+      expect(problems.filter((problem) => problem.includes(text)), text).to.have.length(1);
+    } // prettier-ignore
+    lines.forEach((line, i) =>
+      expect(line, "what to do")
+        .to.match(/^- .*\. [A-Z].*\.$/)
+        .and.not.equal(`- ${problems[i]}.`),
+    );
+  });
+
   it("names control flow, ops that no circuit stands for and names from object prototypes", async () => {
     const body = { name: "g", node: [relu] };
     const attributes = [
