@@ -93,7 +93,7 @@ describe("the quantizer: indices", () => {
     input: { dims: [3], type: "int32" },
   };
 
-  it("outside of a table are clamped to its ends, whatever integers come in", async () => {
+  it("count from a table's end where they are negative; outside of it they are clamped, whatever integers come in", async () => {
     const float = await readModelBytes(bytesOf(table));
     const { graph } = quantizeModel(float, [Float64Array.of(0, 3, 2)], { inputs: { x: parseInputSpec("int32") } });
     const of = (...list: number[]): number[] => {
@@ -101,7 +101,8 @@ describe("the quantizer: indices", () => {
       return Array.from(outputsOf(graph, evaluate(graph, Float64Array.from(list))), (q) => q * 2 ** exponent);
     };
     expect(of(0, 3, 2)).to.deep.equal([0, 10, 3, 13, 2, 12]);
-    expect(of(-1, 4, 1)).to.deep.equal([0, 10, 3, 13, 1, 11]);
+    expect(of(-1, 4, 1)).to.deep.equal([3, 13, 3, 13, 1, 11]);
+    expect(of(-4, -5, -2)).to.deep.equal([0, 10, 0, 10, 2, 12]);
     expect(of(-(2 ** 31), 2 ** 31 - 1, 0)).to.deep.equal([0, 10, 3, 13, 0, 10]);
     expectProvable(graph);
   });
