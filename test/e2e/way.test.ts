@@ -26,6 +26,7 @@ import { wasmProver } from "../../node/proof/prover.ts";
 import { type ChainKind, type LocalChain, startChain } from "../../scripts/localchain.ts";
 import { artifact, senderOf, WALLETS } from "../support/chain.ts";
 import { replay } from "../support/evm.ts";
+import { expectNear } from "../support/near.ts";
 import { compiledExample, type Example } from "../support/packages.ts";
 
 const NAME = "digits-mlp";
@@ -191,7 +192,7 @@ const ANSWERS: Readonly<Partial<Record<Example, (outputs: readonly (readonly num
     expect(label).to.deep.equal([expected]);
     expect(probabilities).to.have.length(2);
     expect(probabilities.indexOf(Math.max(...probabilities))).to.equal(expected);
-    expect(probabilities[0]! + probabilities[1]!).to.be.closeTo(1, 1e-3);
+    expectNear(probabilities[0]! + probabilities[1]!, 1, 1e-3);
   },
   "tiny-transformer": ([token = [], scores = []], expected) => {
     expect(token).to.deep.equal([expected]);
