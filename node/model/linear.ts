@@ -252,21 +252,30 @@ function meet(job: Job, xs: readonly FloatRef[], factors: readonly number[]): Me
   if (axes.size > 1) values = values.map((value) => level(job.bench, value));
   let met = meeting(values, factors);
   const wide = values.map((value) => reachOf(job.bench, value) >= NARROW);
-  if (!met.every(({ exact }) => exact) && values.every((value, i) => wide[i] || isDyadic(value))) {
+  // Exact where that is provable.
+  const rounds = (): boolean => !met.every(({ exact }) => exact) || largestSum(job, values, met) >= MOST_IN_A_SUM;
+  if (rounds() && values.every((value, i) => wide[i] || isDyadic(value))) {
     // Wide accumulators are brought to a power of two not far below the coarsest term: no row dearer than narrowing them.
     const exponent = exponentOf(Math.max(...values.map(({ scale }) => largest(scale)))) - FINER_BITS;
     values = values.map((value, i) => (wide[i] ? noFiner(job, xs[i] as FloatRef, value, exponent) : value));
     met = meeting(values, factors);
   }
-  if (
-    !met.every(({ exact }) => exact) &&
-    values.some((value) => reachOf(job.bench, value) >= MOST_BEFORE_COEFFICIENTS)
-  ) {
+  if (rounds() && values.some((value) => reachOf(job.bench, value) >= MOST_BEFORE_COEFFICIENTS)) {
     const distinct = xs.map((x) => narrow(job, x));
     values = axes.size > 1 ? distinct.map((value) => level(job.bench, value)) : distinct;
     met = meeting(values, factors);
   }
   return { values, met, axis: values.find((value) => value.scale.length > 1)?.axis ?? 0 };
+}
+
+/** What a sum may reach for its rescale to be provable, with some room for what is added to it. */
+const MOST_IN_A_SUM = 2 ** 50;
+
+function largestSum(job: Job, values: readonly Value[], met: Meeting["met"]): number {
+  return values.reduce((sum, value, i) => {
+    const factor = met.reduce((most, { integers }) => Math.max(most, Math.abs(integers[i] as number)), 0);
+    return sum + reachOf(job.bench, value) * factor;
+  }, 0);
 }
 
 /** Bits below the coarsest term of a sum that the others keep. */
@@ -276,12 +285,23 @@ function isDyadic({ scale }: Value): boolean {
   return scale.every((s) => mantissaOf(s) === 1);
 }
 
+/** What is wider loses bits before a rescale multiplies it by a coefficient of 12 bits. */
+const MOST_BEFORE_A_MULTIPLIER = 2 ** 40;
+
 /** The value at powers of two from 2^exponent on; none of it saturates. */
 function noFiner(job: Job, ref: FloatRef, value: Value, exponent: number): Value {
   const unit = pow2(exponent);
   const dyadic = isDyadic(value);
   if (dyadic && value.scale.every((scale) => scale >= unit)) return value;
   const { bench, float } = job;
+  const reach = reachOf(bench, value);
+  if (!dyadic && reach >= MOST_BEFORE_A_MULTIPLIER) {
+    const first = exponentOf(largest(value.scale)) + exponentOf(reach / MOST_BEFORE_A_MULTIPLIER) + 1;
+    const window = [-MOST_BEFORE_A_MULTIPLIER, MOST_BEFORE_A_MULTIPLIER] as const;
+    const target = { bits: 0, signed: true, lo: -Infinity, hi: Infinity, common: false, exponent: first, window };
+    const short = rescale(bench, `${(float.nodes[ref] as FloatNode).name}.short`, value, observedOf(job, ref), target);
+    return noFiner(job, ref, short, exponent);
+  }
   const { lo, hi } = bench.bounds[value.ref] as Bounds;
   const { name, shape } = float.nodes[ref] as FloatNode;
   // A unit of room for the multiplier's own rounding, 2^-12 of the value.

@@ -142,6 +142,17 @@ describe("the quantizer: indices", () => {
 });
 
 describe("the quantizer: products of two tensors", () => {
+  it("meet in sums that are provable, however fine their scales are: an LSTM that looks at its cell", async () => {
+    for (const seed of [0, 10, 30, 40, 50, 60]) {
+      const list = [weights("w", [1, 4, 2], seed), weights("r", [1, 4, 1], seed + 1), weights("b", [1, 8], seed + 2), weights("p", [1, 3], seed + 3)]; // prettier-ignore
+      const nodes = [node("LSTM", ["x", "w", "r", "b", "", "", "", "p"], ["y"], { hidden_size: 1 })];
+      const spec: ModelSpec = { nodes, initializers: list, input: { dims: [2, 1, 2] } };
+      const { graph, errors } = await quantizedRun(spec, samplesOf(spec));
+      expect(errors[0], `seed ${seed}`).to.be.below(0.02);
+      expectProvable(graph);
+    }
+  });
+
   it("of two tensors whose channels have scales of their own are rounded where their sums would not be provable", async () => {
     const nodes = [
       node("Mul", ["x", "c"], ["q"]),
