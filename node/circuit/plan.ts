@@ -234,13 +234,15 @@ export interface Spelling {
   readonly bias: number;
 }
 
-/** @throws NodeError "internal" if the element could leave its type */
+/** @throws NodeError "input" if the element could leave its type */
 export function spellingOf({ least, most }: Interval, type: IntType): Spelling {
   const magnitude = bitsFor(Math.max(most, -least - 1));
   const signed = least < 0;
   const n = Math.max(1, magnitude + (signed ? 1 : 0));
   if (n > type.bits - (type.signed && !signed ? 1 : 0) || (signed && !type.signed)) {
-    throw new NodeError("internal", `an element from ${least} to ${most} is declared as ${typeName(type)}`);
+    throw new NodeError("input", `an element from ${least} to ${most} is declared as ${typeName(type)}`, {
+      mend: "The package is damaged or forged; get it again, or compile the model again.",
+    });
   }
   return { n, bias: signed ? 2 ** (n - 1) : 0 };
 }

@@ -14,7 +14,7 @@ import { readsOf } from "./refs.ts";
 const ONE = Float64Array.of(1);
 
 /** Does the model come with integers of its own? */
-export function bringsIntegers(float: FloatGraph): boolean {
+function bringsIntegers(float: FloatGraph): boolean {
   return float.nodes.some((node) => {
     if (node.op === "unary") return typeof node.fn === "object" && node.fn[0] === "entry";
     return node.op === "requantize" || ("exact" in node && node.exact === true);

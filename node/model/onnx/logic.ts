@@ -1,6 +1,6 @@
 // Truth values: comparisons, connectives, choices and casts. A truth value is 0 or 1, so that connectives are products and
 // sums; what is compared is the sign of a difference.
-import { areConstant, compare, difference, foldConstants, pairOf, spreadAll, sumOf, unary } from "./apply.ts";
+import { areConstant, clip, compare, difference, foldConstants, pairOf, spreadAll, sumOf, unary } from "./apply.ts";
 import { sizeOf } from "../../core/tensor.ts";
 import { type Constant, elemTypeOf, type ElemType, integerRange } from "./constant.ts";
 import { type Activation, affine, broadcastShape, spread, spreadTensor, tensorOf, type Value } from "./draft.ts";
@@ -107,7 +107,12 @@ function castTo(site: Site, value: Value, to: ElemType): Value {
   if (value.kind === "constant") return castConstant(site, value, to);
   if (to === "bool") return not(site, compare(site, value, "zero"));
   const [from, range] = [integerRange(value.type), integerRange(to)];
-  if (range !== undefined && from === undefined) return { ...(unary(site, value, ["trunc", "x"]) as Activation), type: to }; // prettier-ignore
+  if (range !== undefined && from === undefined) {
+    const whole = unary(site, value, ["trunc", "x"]) as Activation;
+    // ONNX leaves open what becomes of values beyond the type; the wide types are left as they are.
+    const held = range[1] < 2 ** 31 - 1 ? (clip(site, whole, range[0], range[1]) as Activation) : whole;
+    return { ...held, type: to };
+  }
   if (
     range !== undefined &&
     from !== undefined &&

@@ -1,7 +1,11 @@
 // The search for widths: what it finds keeps the bar by an independent count, costs less than the default, and is refused
 // where no widths keep it.
 import { expect } from "chai";
+import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
+import { requantizer } from "../../../node/app/cli/audit.ts";
+import { compile } from "../../../node/app/compile.ts";
 import { type Bar, parseError, parseLoss, searchWidths, type Search } from "../../../node/app/search.ts";
 import { buildCircuit } from "../../../node/circuit/build.ts";
 import { NodeError } from "../../../node/core/errors.ts";
@@ -15,6 +19,8 @@ import { type FloatGraph, floatInputs } from "../../../node/model/graph.ts";
 import { bordersOf } from "../../../node/model/ir.ts";
 import { DEFAULT_WIDTHS } from "../../../node/model/lowering.ts";
 import { readModel, readModelBytes } from "../../../node/model/onnx/read.ts";
+import { loadPackage } from "../../../node/proof/package.ts";
+import { silentStep } from "../../support/packages.ts";
 import { bytesOf, node, noise, tensor } from "../../support/onnx.ts";
 
 const FOLDER = "models/digits-mlp";
@@ -133,6 +139,27 @@ describe("the search for widths", () => {
     const stopped = await searchWidths({ ...base, bar: { kind: "error", most: 1 } }, { signal: AbortSignal.abort() }).catch((error: unknown) => error); // prettier-ignore
     expect(stopped).to.be.instanceOf(NodeError).with.property("code", "aborted");
   }).timeout(60_000);
+});
+
+describe("a package of widths that were searched", () => {
+  it("says them tensor by tensor, so that its bytes are made again without a search", async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-search-"));
+    try {
+      const data = { calibration: `${FOLDER}/calibration.npz`, test: `${FOLDER}/test.npz` };
+      const { found, package: pack } = await compile(
+        { source: `${FOLDER}/model.onnx`, ...data, name: "digits", out: path.join(folder, "p"), keys: false, keyCache: folder, bar: parseLoss("1%") }, // prettier-ignore
+        silentStep,
+      );
+      const { choices, circuit, files } = pack.manifest;
+      expect(choices.widths).to.deep.equal(found?.best.widths);
+      expect(choices.widths).to.not.deep.equal(DEFAULT_WIDTHS);
+      expect(circuit.constraints).to.equal(found?.best.constraints);
+      const read = await loadPackage(pack.folder, { keys: false });
+      expect(await requantizer(data.calibration)(read, {})).to.equal(files.quantized?.sha256);
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  }).timeout(120_000);
 });
 
 describe("bars of the search", () => {

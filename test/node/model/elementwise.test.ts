@@ -1,9 +1,12 @@
 // Element-by-element ops against onnxruntime on the same file: functions, arithmetic, truth values, choices and casts, of
 // tensors and of constants, with their edge attributes and every way to broadcast.
 import { expect } from "chai";
+import { evaluateFloat } from "../../../node/model/evaluate-float.ts";
 import { OPSETS } from "../../../node/model/onnx/check.ts";
+import { readModelBytes } from "../../../node/model/onnx/read.ts";
 import {
   type AttributeOf,
+  bytesOf,
   type Elem,
   ints,
   type ModelSpec,
@@ -336,6 +339,14 @@ describe("elementwise: truth values", () => {
     await agree(cast("int64", "int32", 6), [[0, 1, -1, 7, 100, -100]], 0);
     await agree(cast("uint8", "float32", 1), [[0, 1, 1, 255, 7, 9]], 0);
     await refused(cast("int32", "uint8", 2), "unsupported", "changes them");
+  });
+
+  it("a cast of floats to a narrow integer clips what lies beyond the type, which ONNX leaves open", async () => {
+    const spec: ModelSpec = { nodes: [node("Cast", ["x"], ["y"], { to: 2 })], input: { dims: [1, 6] }, outputType: "uint8" }; // prettier-ignore
+    await agree(spec, [[0, 0.5, 17.9, 254.99, 255, 255.5]], 0);
+    const graph = await readModelBytes(bytesOf(spec));
+    const yielded = evaluateFloat(graph, Float64Array.of(-2, -0.5, 256, 300.7, 1e6, -1e6)).at(-1);
+    expect([...(yielded ?? [])].map((v) => v + 0)).to.deep.equal([0, 0, 255, 255, 255, 0]);
   });
 
   it("IsNaN and IsInf of what depends on the input are false, and tell constants apart", async () => {
