@@ -15,8 +15,11 @@ import type { Bounds } from "./range.ts";
 
 const ONE = Float64Array.of(1);
 
-/** Bits of a product. It is one row, and its rescale costs a row per bit: no more than rescales of its operands would. */
-const PRODUCT_BITS = 48;
+/**
+ * Bits of a product. It is one row, and its rescale costs a row per bit: no more than rescales of its operands would. A
+ * rescale's multiplier has 12 bits beside, and all must stay below 2^53.
+ */
+const PRODUCT_BITS = 40;
 /** What a narrowed operand has more than an activation: errors of both operands add up in a product. */
 const OPERAND_BITS = 4;
 /** Bits that a quotient or a root has at the largest value seen. */

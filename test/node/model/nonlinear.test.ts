@@ -276,3 +276,24 @@ describe("networks of functions", () => {
     expect(lookup?.table.length).to.equal(256);
   });
 });
+
+describe("products of wide operands", () => {
+  it("leave room for the multiplier of a scale that is no power of two", async () => {
+    const nodes = [n("Mul", "x k", "a"), n("Mul", "a z", "y")];
+    const more = { initializers: [tensor("k", [], [1.3])], moreInputs: [{ name: "z", dims: [1, 4] }] };
+    const float = await readModelBytes(bytesOf({ nodes, ...more, input: { dims: [1, 4] } }));
+    const samples = [1, 2, 3].map((seed) => Float64Array.from(noise(seed, 8)));
+    const x = { type: { bits: 32, signed: true }, exponent: -28 } as const; // 48 bits, with z
+    const z = { type: { bits: 16, signed: true }, exponent: -14 } as const;
+    const { graph } = quantizeModel(float, samples, { inputs: { x, z } });
+    const { inputs } = bordersOf(graph);
+    for (const sample of samples) {
+      const integers = outputsOf(graph, evaluate(graph, toIntegers(inputs, sample)));
+      const unit = 2 ** (graph.outputs[0]?.border.exponent as number);
+      integers.forEach((q, i) => {
+        const real = 1.3 * (sample[i] as number) * (sample[4 + i] as number);
+        expect(Math.abs(q * unit - real)).to.be.below(2e-3);
+      });
+    }
+  });
+});
