@@ -71,6 +71,7 @@ const float = (name: string, f: number): Attribute => ({ name, type: 1, f }) as 
 
 /** x's integers at q's scale. */
 function rescaled(_: Pass, op: Node, from: string, x: Scaled, q: Scaled, y: string): Node[] {
+  if (sameParams(x, q)) return [made(op, "Identity", [from], y, [])];
   return [made(op, "QLinearLeakyRelu", [from, ...paramsOf(x), ...paramsOf(q)], y, [leakiness(1)], MS)];
 }
 
@@ -97,7 +98,11 @@ const FUSED: Readonly<Record<string, Fuse>> = {
   AveragePool: unary("QLinearAveragePool"),
   GlobalAveragePool: unary("QLinearGlobalAveragePool"),
   LeakyRelu: unary("QLinearLeakyRelu"),
-  Relu: unary("QLinearLeakyRelu", () => [leakiness(0)]),
+  Relu: (pass, op, xs, q, y) => {
+    const [x] = xs;
+    if (x !== undefined && sameParams(x, q)) return clip(pass, op, q, x.x, y);
+    return unary("QLinearLeakyRelu", () => [leakiness(0)])(pass, op, xs, q, y);
+  },
   Sigmoid: unary("QLinearSigmoid"),
   Softmax: unary("QLinearSoftmax"),
   Concat: (_, op, xs, q, y) => {

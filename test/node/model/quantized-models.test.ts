@@ -581,3 +581,28 @@ describe("quantized models that are refused, by name", () => {
       /power of two/,
     ));
 });
+
+describe("Relu and Clip between a DequantizeLinear and a QuantizeLinear of the same scale", () => {
+  const xs = [-32768, -1001, -1000, -999, -1, 0, 1, 999, 32766, 32767];
+  const group = (op: NodeInit): ModelSpec => ({
+    nodes: [node("DequantizeLinear", ["x", "xs", "xz"], ["r"]), op, node("QuantizeLinear", ["t", "xs", "xz"], ["y"])],
+    initializers: [...params("x", "int16", { scale: f(0.0371), zero: -1000 }), tensor("lo", [], [-0.2]), tensor("hi", [], [9.5])],
+    input: { dims: [1, xs.length], type: "int16" },
+    outputType: "int16",
+    opset: 21,
+  }); // prettier-ignore
+
+  for (const op of [
+    node("Relu", ["r"], ["t"]),
+    node("Clip", ["r", "lo", "hi"], ["t"]),
+    node("Identity", ["r"], ["t"]),
+  ]) {
+    it(`${op.opType} moves no int16 by a step`, async () => {
+      const bytes = bytesOf(group(op));
+      const model = await compiled(bytes);
+      const [expected] = await runAll(bytes, [{ data: xs, dims: [1, xs.length], type: "int16" }]);
+      expect(integersOf(model, Float64Array.from(xs))).to.deep.equal(expected?.data);
+      expect(model.quantized.notices.filter((notice) => /step|float/.test(notice))).to.deep.equal([]);
+    });
+  }
+});
