@@ -96,7 +96,8 @@ export function hintFor(op: string, domain: string): string {
   if (FUSED.test(op)) {
     return "onnxruntime's optimizer writes such ops; give the model as it was before optimization (or level basic).";
   }
-  if (CONTROL.test(op)) return "Control flow is not provable; export the model with torch.jit.trace or static shapes.";
+  if (CONTROL.test(op))
+    return "Control flow is not provable; export with torch.jit.trace, static shapes, or unrolled layers (Keras: unroll=True).";
   return HINTS.find(([ops]) => ops.test(op))?.[1] ?? "Replace it by ops of the list.";
 }
 
