@@ -113,8 +113,13 @@ function checkFinite(graph: FloatGraph): void {
   };
   const problems = graph.nodes.flatMap((node): Problem[] => {
     const bad = numbers(node).some((v) => (typeof v === "number" ? !Number.isFinite(v) : !v.every(Number.isFinite)));
-    const why = node.op === "pad" ? "it pads with an infinite value" : "its weights overflow when they are folded";
     const hides = node.op === "affine" && node.bias.includes(-Infinity);
+    const why =
+      node.op === "pad"
+        ? "it pads with an infinite value"
+        : hides
+          ? "it adds -Infinity to what depends on the input"
+          : "its weights overflow when they are folded";
     const mend = hides ? "A mask of -Infinity is read in front of a Softmax only." : undefined;
     return bad ? [{ code: "unsupported", where: `node ${quote(node.name)}`, why, mend }] : [];
   });
