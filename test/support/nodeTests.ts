@@ -10,7 +10,7 @@ import {
   TensorSchema,
   ValueInfoSchema,
 } from "../../node/model/onnx/gen/onnx_pb.ts";
-import { type Elem, ELEM, node, type NodeInit, tensor, valueInfo } from "./onnx.ts";
+import { ARRAYS, type Elem, ELEM, node, type NodeInit, tensor, valueInfo } from "./onnx.ts";
 
 export interface NodeTensor {
   readonly type: Elem;
@@ -43,17 +43,6 @@ interface Head {
 }
 
 const FILE = "test/vectors/onnx/node-tests.bin.gz";
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  uint8: Uint8Array,
-  int8: Int8Array,
-  uint16: Uint16Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-} as const satisfies Record<Elem, unknown>;
 
 export function readNodeTests(): readonly NodeTest[] {
   const all = zlib.gunzipSync(fs.readFileSync(FILE));

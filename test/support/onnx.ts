@@ -14,7 +14,8 @@ type AttributeInit = NonNullable<NodeInit["attribute"]>[number];
 
 export const ELEM = { float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9, float64: 11 };
 export type Elem = keyof typeof ELEM;
-const ARRAYS = {
+/** What holds the values of each type. */
+export const ARRAYS = {
   float32: Float32Array,
   float64: Float64Array,
   uint8: Uint8Array,
@@ -22,8 +23,9 @@ const ARRAYS = {
   uint16: Uint16Array,
   int16: Int16Array,
   int32: Int32Array,
+  int64: BigInt64Array,
   bool: Uint8Array,
-} as const;
+} as const satisfies Record<Elem, unknown>;
 
 /** The values as an array of the type's own kind. */
 export function typed(values: ArrayLike<number>, type: Elem): ArrayBufferView & { readonly buffer: ArrayBufferLike } {
