@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {InferenceConsumer} from "../InferenceConsumer.sol";
 import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
 import {Evidence} from "../libraries/Evidence.sol";
 import {WireLib} from "../libraries/WireLib.sol";
 import {ModelId} from "../types/Model.sol";
-import {RequestId, Result, Terms} from "../types/Request.sol";
+import {Request, RequestId, Result} from "../types/Request.sol";
 
 /// @title Example: asks a model with inputs of mixed types, and reads one of its two outputs
 /// @notice Inputs, in the model's order: "door" (bool, one byte), "temperature" (int16, degrees * 2^8), "light" (int32,
 /// lux). Outputs: "flow" (int16 [1, 3], litres a minute * 2^6 for each bed: bytes 0 to 5), then "alarm" (uint8, byte 6).
-contract Greenhouse {
+contract Greenhouse is InferenceConsumer {
     using WireLib for bytes;
 
     error OtherModel(ModelId model);
@@ -24,11 +25,9 @@ contract Greenhouse {
     /// @notice Integers of "flow" stand for themselves times 2^-6.
     uint256 private constant FLOW_FRACTION = 6;
 
-    IInferenceCoordinator public immutable coordinator;
     ModelId public immutable model;
 
-    constructor(IInferenceCoordinator coordinator_, ModelId model_) {
-        coordinator = coordinator_;
+    constructor(IInferenceCoordinator coordinator_, ModelId model_) InferenceConsumer(coordinator_) {
         model = model_;
     }
 
@@ -36,14 +35,15 @@ contract Greenhouse {
     /// does not: their elements are padded to 32 bytes).
     function ask(bool door, int16 temperature, int32 light, uint64 deadline) external payable returns (RequestId) {
         bytes memory input = abi.encodePacked(door, temperature, light);
-        Terms memory terms = Terms({requiredEvidence: Evidence.ZK, allowDevelopmentKeys: false});
-        return coordinator.request{value: msg.value}(model, input, deadline, terms);
+        Request memory r = _draft(model, input, msg.value, deadline);
+        r.consumer = address(0);
+        return _ask(r, input);
     }
 
     /// @notice The verified flow for `bed` in whole millilitres a minute, and whether there is alarm. Whoever acts on it
     /// must also know who asked, and with what input.
     function answer(RequestId id, uint256 bed) external view returns (int256 millilitres, bool alarm) {
-        Result memory result = coordinator.result(id); // reverts while there is none
+        Result memory result = coordinator.resultOf(id); // reverts while there is none
         require(ModelId.unwrap(result.model) == ModelId.unwrap(model), OtherModel(result.model));
         require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
         require(result.output.length == OUTPUT_LENGTH, OutputLengthInvalid(result.output.length));
@@ -51,4 +51,6 @@ contract Greenhouse {
         millilitres = (flow * 1000) >> FLOW_FRACTION; // floor
         alarm = result.output.readUint(ALARM_AT, 0, 1) != 0;
     }
+
+    function _onAnswer(RequestId, bytes calldata) internal override {}
 }

@@ -2,15 +2,16 @@
 pragma solidity ^0.8.37;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {InferenceConsumer} from "../InferenceConsumer.sol";
 import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
 import {Evidence} from "../libraries/Evidence.sol";
 import {ModelId} from "../types/Model.sol";
-import {RequestId, Result, Terms} from "../types/Request.sol";
+import {Request, RequestId, Result} from "../types/Request.sol";
 
 /// @title Example: books a digit that a model has read, and only with the proof that the model did read it
 /// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees. A meter has one pending request:
 /// asking again gives up the one before, so that nobody can book an old reading over a newer one.
-contract MeterReader is Ownable {
+contract MeterReader is Ownable, InferenceConsumer {
     struct Reading {
         uint8 digit;
         uint64 readAt;
@@ -26,7 +27,6 @@ contract MeterReader is Ownable {
 
     uint256 private constant DIGITS = 10;
 
-    IInferenceCoordinator public immutable coordinator;
     /// @notice A model from 64 pixels to ten scores, int16 big-endian, one for each digit.
     ModelId public immutable model;
     /// @notice Set for test networks only: whoever made a development key can prove any digit.
@@ -35,8 +35,11 @@ contract MeterReader is Ownable {
     mapping(uint256 meter => Reading) public readings;
     mapping(uint256 meter => RequestId) public pending;
 
-    constructor(IInferenceCoordinator coordinator_, ModelId model_, bool allowDevelopmentKeys_) Ownable(msg.sender) {
-        coordinator = coordinator_;
+    constructor(
+        IInferenceCoordinator coordinator_,
+        ModelId model_,
+        bool allowDevelopmentKeys_
+    ) Ownable(msg.sender) InferenceConsumer(coordinator_) {
         model = model_;
         allowDevelopmentKeys = allowDevelopmentKeys_;
     }
@@ -47,8 +50,10 @@ contract MeterReader is Ownable {
         bytes calldata image,
         uint64 deadline
     ) external payable onlyOwner returns (RequestId id) {
-        Terms memory terms = Terms({requiredEvidence: Evidence.ZK, allowDevelopmentKeys: allowDevelopmentKeys});
-        id = coordinator.request{value: msg.value}(model, image, deadline, terms);
+        Request memory r = _draft(model, image, msg.value, deadline);
+        r.consumer = address(0);
+        r.allowDevelopmentKeys = allowDevelopmentKeys;
+        id = _ask(r, image);
         pending[meter] = id;
         emit Asked(meter, id);
     }
@@ -57,7 +62,7 @@ contract MeterReader is Ownable {
     function book(uint256 meter) external {
         RequestId id = pending[meter];
         require(RequestId.unwrap(id) != 0, NothingPending(meter));
-        Result memory result = coordinator.result(id); // reverts while there is none
+        Result memory result = coordinator.resultOf(id); // reverts while there is none
         require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
         uint8 digit = largest(result.output);
 
@@ -68,7 +73,7 @@ contract MeterReader is Ownable {
 
     /// @notice Takes refunded fees out of the coordinator.
     function reclaim() external onlyOwner {
-        coordinator.withdraw(payable(owner()));
+        coordinator.withdraw(address(0), owner(), type(uint256).max);
     }
 
     /// @notice The position of the largest of ten scores; the first one of equals.
@@ -80,4 +85,6 @@ contract MeterReader is Ownable {
             if (score > best) (best, digit) = (score, i);
         }
     }
+
+    function _onAnswer(RequestId, bytes calldata) internal override {}
 }

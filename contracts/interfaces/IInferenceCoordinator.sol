@@ -2,98 +2,144 @@
 pragma solidity ^0.8.37;
 
 import {ModelId} from "../types/Model.sol";
-import {Request, RequestId, Result, Terms} from "../types/Request.sol";
+import {Answer, Payment, Request, RequestId, RequestStatus, Result} from "../types/Request.sol";
+import {ILedger} from "./ILedger.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
 
 /// @title Ask a model, pay for the answer, read it with its evidence
-/// @notice Nobody administers it. A request is fulfilled once, by whoever first proves an output for it, or its fee goes
-/// back after the deadline. Times are Unix seconds of blocks, amounts are wei.
-interface IInferenceCoordinator {
-    /// @notice `input` is here and in the transaction only; storage keeps its hash.
+/// @notice Nobody administers it. A request ends once: with a result, or with its fee back after the deadline. Times are Unix
+/// seconds of blocks; "from" and "to" a second include it.
+///
+/// From `start` to `deadline` a request may be fulfilled at the price of that second. A claim locks the price and keeps
+/// others out to its end, for collateral. After its end anybody may fulfil, at the locked price, and gets half of the
+/// collateral (rounded up); the other half goes to the payer. If nobody does, the payer gets fee and collateral.
+interface IInferenceCoordinator is ILedger {
+    /// @notice `request` is as it is stored: with inputHash and readAt of a Source filled in.
+    /// @param input The input (Data, Source) or the URI (Reference, Private). Here and in the transaction only.
     event Requested(
         RequestId indexed id,
         ModelId indexed model,
         address indexed requester,
-        uint96 fee,
-        uint64 deadline,
-        uint32 requiredEvidence,
-        bool allowDevelopmentKeys,
+        Request request,
         bytes input
     );
+    /// @notice Follows {Requested} if the input was read from another contract.
+    event InputRead(RequestId indexed id, address indexed source, bytes query);
+    event Claimed(RequestId indexed id, address indexed prover, uint256 price, uint256 collateral, uint256 end);
     /// @notice With the input of {Requested}, all that it takes to check the proof again, whichever way it was sent.
     event Fulfilled(
         RequestId indexed id,
         ModelId indexed model,
         address indexed prover,
+        uint256 price,
         uint32 evidence,
         bytes32 environment,
         uint256 c,
         bytes output,
         uint256[8] proof
     );
-    event Refunded(RequestId indexed id, address indexed requester, uint96 fee);
-    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+    /// @notice A claim ran out: `collateral` was split, or given to the payer if the request expired.
+    event CollateralForfeited(RequestId indexed id, address indexed claimer, uint256 collateral);
+    /// @notice The request ended without a result; maxFee went back to `payer`. Also for one that was cancelled.
+    event Expired(RequestId indexed id, address indexed payer, uint256 refund);
+    event CallbackFailed(RequestId indexed id, address indexed consumer);
+    event CallbackDelivered(RequestId indexed id, address indexed consumer);
+    /// @notice An item of a batch was left out.
+    /// @param reason The error that {fulfil} would have reverted with.
+    event ItemSkipped(RequestId indexed id, bytes reason);
     event EnvironmentDeclared(address indexed prover, bytes32 environment);
 
     error RegistryHasNoCode(address registry);
+    error ValidatorHasNoCode(address validator);
+    // The terms of a request
+    error CallerIsNotRequester(address caller, address requester);
+    error SignatureInvalid(RequestId id, address requester);
+    error RequestAlreadyMade(RequestId id);
+    error SubmittedTooLate(uint256 submitBy, uint256 time);
+    error TimesOutOfOrder(uint256 start, uint256 rampEnd, uint256 deadline);
     error DeadlinePassed(uint256 deadline, uint256 time);
     error DeadlineTooFar(uint256 deadline, uint256 latest);
-    error DeadlineNotPassed(uint256 deadline, uint256 time);
-    error FeeTooLarge(uint256 fee);
+    error FeesOutOfOrder(uint256 minFee, uint256 maxFee);
+    error PayerMissing();
     error EvidenceUnavailable(uint32 requiredEvidence, uint32 available);
     error ModelIsRetired(ModelId id);
     error DevelopmentKeyNotAllowed(ModelId id);
+    error InputKindNotTaken(ModelId id);
     error InputLengthMismatch(uint256 length, uint256 expected);
-    error OutputLengthMismatch(uint256 length, uint256 expected);
     error InputMismatch(bytes32 inputHash, bytes32 expected);
-    error ProverMissing();
+    error OriginMismatch(bytes32 originHash, bytes32 expected);
+    error UriTooLong(uint256 length);
+    error CommitmentOutOfField(bytes32 commitment);
+    error FieldNotZero(uint256 field);
+    error CallbackGasTooHigh(uint256 gas, uint256 highest);
+    // Its life
     error RequestUnknown(RequestId id);
-    error RequestAlreadyFulfilled(RequestId id);
+    error RequestNotOpen(RequestId id, RequestStatus status);
     error RequestNotFulfilled(RequestId id);
-    error NothingToRefund(RequestId id);
-    error NothingToWithdraw(address account);
-    error ReceiverMissing();
-    error PaymentFailed(address to, uint256 amount);
+    error NotStarted(uint256 start, uint256 time);
+    error AlreadyStarted(uint256 start, uint256 time);
+    error ClaimsNotTaken(RequestId id);
+    error ClaimedByOther(RequestId id, address claimer, uint256 end);
+    error ProverNotChosen(address prover, address chosen);
+    error DeadlineNotPassed(uint256 deadline, uint256 time);
+    error CommitmentMismatch(uint256 c, bytes32 expected);
+    error OutputLengthMismatch(uint256 length, uint256 expected);
+    error ProverMissing();
+    error GasTooLow(uint256 gas, uint256 needed);
+    error CallbackNotPending(RequestId id);
+    error BatchInvalid(uint256 requests, uint256 answers);
+    error BatchOfTwoModels(ModelId model, ModelId other);
+    error ResultOfOtherModel(ModelId model, ModelId expected);
+    error ResultTooOld(uint256 fulfilledAt, uint256 oldest);
     error EnvironmentsExhausted(address prover);
 
     /// @notice Where models are looked up, for ever.
     function registry() external view returns (IModelRegistry);
 
-    /// @notice Asks `model` about `input` and puts msg.value in escrow as the fee.
-    /// The id is keccak256(abi.encode(keccak256("glassbox.request.v1"), chain id, this contract, caller, number of earlier
-    /// requests of the caller, model, keccak256(input))).
-    /// Fees and demands can not be changed and requests not be withdrawn: a prover that started may rely on them. The price
-    /// of a deadline far away is a fee locked for as long, if nobody answers.
-    /// @param input As many bytes as the model takes; public.
-    /// @param deadline Last second at which the request may be fulfilled, at most MAX_WINDOW ahead.
-    function request(
-        ModelId model,
+    /// @notice Asks `r.model`. The caller must be the requester. maxFee is taken at once; what the price leaves goes back to
+    /// the payer's account. Terms can not be changed and, from `start` on, requests not be withdrawn: a prover that started may
+    /// rely on them, and an answer that was seen can not be had for nothing.
+    /// @param input Data: the input. Reference: the URI that it can be fetched from. Source: abi.encode(address source, bytes
+    /// query). Private: the URI of what was encrypted for the prover, or nothing.
+    /// @return id The EIP-712 digest of the request as it is stored.
+    function request(Request calldata r, bytes calldata input, Payment payment) external payable returns (RequestId id);
+
+    /// @notice As {request}, by anybody, with the requester's signature of the request (EIP-712; ERC-1271 and ERC-6492 for
+    /// contracts). The payer's account pays. A signature serves once; {cancel} revokes it.
+    function requestFor(
+        Request calldata r,
         bytes calldata input,
-        uint64 deadline,
-        Terms calldata terms
-    ) external payable returns (RequestId id);
+        bytes calldata signature
+    ) external returns (RequestId id);
+
+    /// @notice Ends a request before its start, and revokes one that was signed but not made. Requester only.
+    function cancel(Request calldata r) external;
+
+    /// @notice Locks the price of this second for the caller, who may fulfil alone to the claim's end, and takes the collateral
+    /// from the caller's account, or from msg.value.
+    function claim(Request calldata r) external payable;
 
     /// @notice Brings an output and the proof that the model maps the request's input to it. Anybody may send it; the fee
     /// goes to `prover`, who is part of what is proven: a copy of the proof, re-randomised or not, pays the same address.
     /// The request names its model before it is answered, so a retirement does not stop a prover that already started.
-    /// @param input The request's input.
-    /// @param c First signal of the proof. The other two are computed here, see {ClaimLib}.
-    /// @param proof As in {IGroth16Verifier-verify}.
-    function fulfil(
-        RequestId id,
-        bytes calldata input,
-        bytes calldata output,
-        uint256 c,
-        uint256[8] calldata proof,
+    function fulfil(Request calldata r, Answer calldata answer, address prover) external;
+
+    /// @notice Fulfils many requests of one model, with one check of all proofs. An item that {fulfil} would refuse is left
+    /// out, with the reason, and does not touch the others; so is what the gas does not suffice for.
+    /// @return fulfilled how many were
+    function fulfilBatch(
+        Request[] calldata requests,
+        Answer[] calldata answers,
         address prover
-    ) external;
+    ) external returns (uint256 fulfilled);
 
-    /// @notice Credits the fee of an unanswered request to its requester, from the second after the deadline on. Anybody may
-    /// send it.
-    function refund(RequestId id) external;
+    /// @notice Gives the fee of an unanswered request back to its payer's account, with the collateral of who claimed it, from
+    /// the second after the deadline on. Anybody may send it.
+    function expire(Request calldata r) external;
 
-    /// @notice Pays all of the caller's credit to `to`.
-    function withdraw(address payable to) external;
+    /// @notice Calls a consumer whose call failed again, with all gas that is given but at least callbackGas. Anybody may send
+    /// it; it reverts with the consumer.
+    function retryCallback(Request calldata r) external;
 
     /// @notice States the environment that the caller's proofs are made in, from now on: the digest of the node's statement of
     /// runtime, versions and image. Only the prover's own address can say it, so a copied proof keeps the prover's word.
@@ -101,17 +147,41 @@ interface IInferenceCoordinator {
     /// takes the statement back. At most 65,535 declarations per address.
     function declareEnvironment(bytes32 environment) external;
 
+    /// @notice Returns if `proof` proves that `model` maps `input` to `output`, and reverts otherwise. For a contract that
+    /// brings answer and proof in its own transaction. The proof's claim is made for the caller: domain
+    /// keccak256("glassbox.direct.v1"), this contract, request id 0, and the caller as prover. It says nothing of when: put a
+    /// nonce or a block into the input where that matters, and look at the model's key kind ({IModelRegistry-headOf}).
+    /// @param input Empty if the model takes private inputs; c is then the commitment.
+    function verifyInference(
+        ModelId model,
+        bytes calldata input,
+        bytes calldata output,
+        uint256 c,
+        uint256[8] calldata proof
+    ) external view;
+
     /// @notice The answer. Reverts while there is none. It never changes.
-    function result(RequestId id) external view returns (Result memory);
+    function resultOf(RequestId id) external view returns (Result memory);
 
-    /// @notice The request. Reverts if it is unknown.
-    function requestOf(RequestId id) external view returns (Request memory);
+    /// @notice The answer, if it is of `model` and at most `maxAge` seconds old. Whoever acts on it must also know who asked
+    /// what, which the id says, and look at the evidence.
+    function requireResult(RequestId id, ModelId model, uint256 maxAge) external view returns (Result memory);
 
-    /// @notice Wei that `account` can withdraw.
-    function credit(address account) external view returns (uint256);
+    /// @notice Whether the consumer's call failed and waits for {retryCallback}.
+    function callbackPending(RequestId id) external view returns (bool);
 
-    /// @notice Requests that `account` has made, which is the nonce of its next one.
-    function nonceOf(address account) external view returns (uint256);
+    /// @notice Unknown, open, claimed, fulfilled or expired, as of now: Expired from the second after the deadline on, whether
+    /// somebody sent {expire} or not.
+    function statusOf(Request calldata r) external view returns (RequestStatus);
+
+    /// @notice Who claimed the request, and to which second nobody else may fulfil it. Zeros if nobody did.
+    function claimOf(Request calldata r) external view returns (address claimer, uint256 end);
+
+    /// @notice What a claim, or an answer without one, is paid at `time`, and the collateral that a claim would take.
+    function quote(Request calldata r, uint256 time) external view returns (uint256 price, uint256 collateral);
+
+    /// @notice The id of a request as it is stored, and what a requester signs.
+    function idOf(Request calldata r) external view returns (RequestId);
 
     /// @notice What `prover` declares now.
     function environmentOf(address prover) external view returns (bytes32);

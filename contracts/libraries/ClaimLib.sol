@@ -12,16 +12,19 @@ import {Bn254} from "./Bn254.sol";
 /// The circuit proves c and v for a given r. It is the contract that computes r and v, from the bytes that it holds. Sound
 /// because c fixes the prover's words before r exists: two different lists of words agree at v for at most n of R values
 /// of r.
+/// If the input is private, c is the sponge over a salt and the input's words, the input that is passed here is empty and its
+/// hash is c; v covers the output alone, which c fixes because the model maps one input to one output.
 library ClaimLib {
     bytes32 internal constant DOMAIN_CLAIM = keccak256("glassbox.claim.v1");
     bytes32 internal constant DOMAIN_SAMPLE = keccak256("glassbox.sample.v1");
+    bytes32 internal constant DOMAIN_DIRECT = keccak256("glassbox.direct.v1");
 
     uint256 private constant WORD = 31;
 
     /// @notice The signals [c, v, r] of the claim that `prover` makes about `input` and `output`.
-    /// @param domain DOMAIN_CLAIM for a request, DOMAIN_SAMPLE for a model's registration.
+    /// @param domain DOMAIN_CLAIM for a request, DOMAIN_SAMPLE for a model's registration, DOMAIN_DIRECT for a caller.
     /// @param subject The contract that checks the claim.
-    /// @param request The request's id; zero for a sample.
+    /// @param request The request's id; zero for a sample or a caller.
     function signals(
         bytes32 domain,
         address subject,

@@ -11,4 +11,6 @@ library Evidence {
     uint32 internal constant OPTIMISTIC = 4;
     /// @notice A caveat: whoever made the model's key can prove anything with it.
     uint32 internal constant DEVELOPMENT_KEY = 8;
+    /// @notice The coordinator read the input from another contract, at the block of the request.
+    uint32 internal constant CHAIN_INPUT = 16;
 }

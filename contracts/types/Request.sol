@@ -1,38 +1,82 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
-import {ModelId} from "./Model.sol";
+import {InputKind, ModelId} from "./Model.sol";
 
-/// @notice keccak256 of chain, coordinator, requester, the requester's nonce, model and input hash.
+/// @notice The EIP-712 digest of a {Request}: chain, coordinator and every field. What a requester signs is the id.
 type RequestId is bytes32;
 
-/// @notice What a requester demands of the evidence, beside a valid proof.
-struct Terms {
+/// @notice All that a request says. Storage keeps the digest's state only: whoever acts on a request brings it along, from
+/// the event {IInferenceCoordinator-Requested}. Amounts are in the token's smallest unit, times in Unix seconds (until 2106).
+struct Request {
+    /// Who asks: the caller, or the signer if somebody else sends it.
+    address requester;
+    /// Whose account pays, and gets back what is not spent.
+    address payer;
+    /// Contract that is called with the answer, see {IInferenceConsumer}; zero for none.
+    address consumer;
+    /// The only prover that may claim or fulfil; zero for anybody.
+    address prover;
+    ModelId model;
+    InputKind inputKind;
+    /// keccak256 of the input; for Private the commitment, which is the proof's first signal; for Source zero as it is sent,
+    /// and what the coordinator read in the event.
+    bytes32 inputHash;
+    /// keccak256 of where the input comes from: the URI of Reference and Private, abi.encode(source, query) of Source. Zero
+    /// for Data.
+    bytes32 originHash;
+    /// Zero for the native coin.
+    address token;
+    /// The price rises from minFee at `start` to maxFee at `rampEnd`, linearly, rounded down.
+    uint96 minFee;
+    uint96 maxFee;
+    /// Least collateral of a claim; the model may demand more.
+    uint96 minCollateral;
+    /// First second at which it may be claimed or fulfilled. Before it the requester may cancel.
+    uint32 start;
+    uint32 rampEnd;
+    /// Last second at which it may be fulfilled.
+    uint32 deadline;
+    /// Last second at which it may be made.
+    uint32 submitBy;
+    /// Seconds for which a claim keeps others out; zero: it can only be fulfilled directly.
+    uint32 claimPeriod;
+    /// Gas of the consumer's call.
+    uint32 callbackGas;
     /// Bits of {Evidence} that the result must carry. A bit that nothing here can provide is refused at once.
     uint32 requiredEvidence;
     /// Whether a model with a development key will do.
     bool allowDevelopmentKeys;
+    /// Any number; makes two requests of one requester differ.
+    uint64 nonce;
+    /// Block at which a Source was read; zero as it is sent, and for the other kinds.
+    uint40 readAt;
 }
 
-/// @notice Open: may be fulfilled now. Fulfilled: has its result, for ever. Expired: has none and never will.
+/// @notice How maxFee is paid. Account: from the payer's account here. Direct: with the transaction, by the caller.
+enum Payment {
+    Account,
+    Direct
+}
+
+/// @notice Unknown: not made, or reverted with its block. Open and Claimed: may be fulfilled, by anybody or by the claimer
+/// only. Fulfilled: has its result, for ever. Expired: has none and never will.
 enum RequestStatus {
+    Unknown,
     Open,
+    Claimed,
     Fulfilled,
     Expired
 }
 
-/// @notice A request as auditors and dapps read it.
-struct Request {
-    address requester;
-    /// Wei in escrow or, once fulfilled, credited to the prover. Zero after a refund.
-    uint96 fee;
-    ModelId model;
-    bytes32 inputHash;
-    /// Last second (Unix time of the block) at which it may be fulfilled.
-    uint64 deadline;
-    uint32 requiredEvidence;
-    bool allowDevelopmentKeys;
-    RequestStatus status;
+/// @notice What a prover brings. The input is empty if it is private.
+struct Answer {
+    bytes input;
+    bytes output;
+    /// First signal of the proof. The other two are computed by the contract, see {ClaimLib}.
+    uint256 c;
+    /// As in {IGroth16Verifier-verify}.
+    uint256[8] proof;
 }
 
 /// @notice An answer with its evidence.
@@ -49,36 +93,22 @@ struct Result {
     bytes32 environment;
 }
 
-/// @dev How the coordinator stores a request and its result: four slots at the request, one of them updated at the
-/// fulfilment and one or more added for the output. The narrow types are what makes a fulfilment cost 311k gas instead
-/// of 355k:
-/// `spared` is a time as seconds before the deadline, which MAX_WINDOW keeps below 2^24;
-/// `environment` is a position in the prover's list of declarations, which is append-only;
-/// `demands` holds the required bits, and DEVELOPMENT_KEY (which nobody can require) for allowDevelopmentKeys.
+/// @dev All that is stored of a request: two slots, both written when it is made. The second holds the input's hash until
+/// the output takes its place, because a slot that is changed costs 17,100 gas less than a new one. So a request costs
+/// 44k gas of storage and a fulfilment 10k, where the fields one by one would cost 133k and 35k.
 struct RequestRecord {
-    address requester;
-    uint96 fee;
-    //
-    ModelId model;
-    //
-    bytes32 inputHash;
-    //
-    address prover; // zero until fulfilled
-    uint40 deadline; // zero if there is no such request
-    uint24 spared;
-    uint8 demands;
-    uint8 evidence;
+    /// Who claimed it; once fulfilled, who proved it.
+    address party;
+    /// When it was claimed; once fulfilled, when it was.
+    uint32 at;
+    /// The model's number in the registry; it has room where the id has not.
+    uint32 model;
+    /// Position in the prover's list of environments.
     uint16 environment;
+    uint8 evidence;
+    /// A {RequestStatus}, or UNDELIVERED: fulfilled, and the consumer's call failed.
+    uint8 status;
     //
-    bytes output;
-}
-
-/// @dev All that the coordinator stores of an address, in one slot.
-struct Account {
-    /// Wei to withdraw. No sum of wei reaches 2^128.
-    uint128 credit;
-    /// Requests made so far.
-    uint64 nonce;
-    /// Environments declared so far, which is also the position of the current one.
-    uint16 environments;
+    /// The input's hash; once fulfilled the output, or its hash if it is longer than 32 bytes.
+    bytes32 word;
 }

@@ -2,8 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {IInferenceCoordinator} from "../../../contracts/interfaces/IInferenceCoordinator.sol";
-import {ModelId} from "../../../contracts/types/Model.sol";
-import {RequestId, Terms} from "../../../contracts/types/Request.sol";
+import {Payment, Request, RequestId} from "../../../contracts/types/Request.sol";
 
 /// @notice A requester and receiver that misbehaves as told when it is paid.
 contract Receiver {
@@ -27,20 +26,20 @@ contract Receiver {
         manner = manner_;
     }
 
-    function request(ModelId model, bytes calldata input, uint64 deadline) external payable returns (RequestId) {
-        return coordinator.request{value: msg.value}(model, input, deadline, Terms(1, false));
+    function request(Request calldata r, bytes calldata input) external payable returns (RequestId) {
+        return coordinator.request{value: msg.value}(r, input, Payment.Direct);
     }
 
     function withdraw(address payable to) external {
-        coordinator.withdraw(to);
+        coordinator.withdraw(address(0), to, type(uint256).max);
     }
 
     receive() external payable {
         if (manner == Manner.Reject) revert("not today");
-        if (manner == Manner.WithdrawAgain) coordinator.withdraw(payable(address(this)));
+        if (manner == Manner.WithdrawAgain) coordinator.withdraw(address(0), address(this), type(uint256).max);
         if (manner == Manner.WithdrawAgainQuietly) {
             ++attempts;
-            try coordinator.withdraw(payable(address(this))) {
+            try coordinator.withdraw(address(0), address(this), type(uint256).max) {
                 attempts += 1000;
             } catch {}
         }
