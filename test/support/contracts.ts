@@ -1,21 +1,37 @@
-// A chain with the contracts on it and one ceremony model registered, and the five acts (register, request, prove, fulfil,
-// refund) as functions with overrides. Proofs come from the trapdoor, so no circuit is needed; everything but the time of
-// blocks is the same in every run, and a test that cares for time sets it.
+// A chain with the contracts on it, one series and one ceremony model in it, and the acts of the market (register, ask,
+// claim, answer, expire, cancel, deposit, withdraw) as functions with overrides. Proofs come from the trapdoor, so no
+// circuit is needed; everything but the time of blocks is the same in every run, and a test that cares for time sets it.
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
-import { AbiCoder, id as keccakOfText, keccak256, type BaseContract, type ContractTransactionResponse } from "ethers";
+import {
+  AbiCoder,
+  ZeroAddress,
+  ZeroHash,
+  id as keccakOfText,
+  keccak256,
+  toBeHex,
+  type BaseContract,
+  type BytesLike,
+  type ContractTransactionResponse,
+} from "ethers";
 import { network } from "hardhat";
 import type { Hex, Proof } from "../../node/core/domain.ts";
-import { DOMAINS, Evidence, KEY_KIND_CODE } from "../../node/core/domain.ts";
 import { claimFacts, type ClaimText } from "./contractsClaim.ts";
+import { INPUT_KIND, REQUEST_TYPES, domainOf, requestIdOf, type Terms } from "./contractsRequest.ts";
 import { bytesOf } from "./contractsVectors.ts";
 import { TRAPDOOR, bytesOfWords, keyWords, proofWords, prove, verifyingKeyOf, type Trapdoor } from "./trapdoor.ts";
 
 /** First second of the chain. */
 export const START = Date.UTC(2030, 0, 1) / 1000;
 export const DEADLINE = START + 86_400;
+export const CLAIM_PERIOD = 3_600;
 export const FEE = 10n ** 15n;
 export const CHAIN_ID = 31337n;
-export const ZERO_ID = `0x${"00".repeat(32)}`;
+export const ZERO_ID = ZeroHash;
+/** The token that stands for the native coin. */
+export const NATIVE = ZeroAddress;
+export const NOBODY = ZeroAddress;
+export const ALL = 2n ** 256n - 1n;
+export const SERIES_NAME = "digits";
 
 export interface ModelFacts {
   readonly sourceDigest: string;
@@ -25,63 +41,65 @@ export interface ModelFacts {
   readonly inputLength: number;
   readonly outputLength: number;
   readonly keyKind: number;
+  readonly inputKinds: number;
+  readonly collateralBps: number;
+  readonly royaltyBps: number;
+  readonly tensors: string;
   readonly manifestURI: string;
 }
 
-export const MODEL: ModelFacts = {
-  sourceDigest: keccakOfText("source"),
-  quantizedDigest: keccakOfText("quantized"),
-  circuitDigest: keccakOfText("circuit"),
-  manifestDigest: keccakOfText("manifest"),
-  inputLength: 64,
-  outputLength: 20,
-  keyKind: KEY_KIND_CODE.ceremony,
-  manifestURI: "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi/manifest.json",
-};
+/** One uint8 tensor in; one tensor out, of int16 with 8 bits behind the point, or of uint8 if the length is odd. */
+export function tensorsOf(inputLength: number, outputLength: number): string {
+  const word = (value: number): string => value.toString(16).padStart(8, "0");
+  const output = outputLength % 2 === 0 ? `90f801${word(outputLength / 2)}` : `080001${word(outputLength)}`;
+  return `0x0101080001${word(inputLength)}${output}`;
+}
 
+/** What a publisher declares; its tensors follow its lengths. */
+export function modelFacts(over: Partial<ModelFacts> = {}): ModelFacts {
+  const { inputLength = 64, outputLength = 20 } = over;
+  return {
+    sourceDigest: keccakOfText("source"),
+    quantizedDigest: keccakOfText("quantized"),
+    circuitDigest: keccakOfText("circuit"),
+    manifestDigest: keccakOfText("manifest"),
+    inputLength,
+    outputLength,
+    keyKind: 1,
+    inputKinds: (1 << INPUT_KIND.data) | (1 << INPUT_KIND.reference) | (1 << INPUT_KIND.source),
+    collateralBps: 2_000,
+    royaltyBps: 0,
+    tensors: tensorsOf(inputLength, outputLength),
+    manifestURI: "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi/manifest.json",
+    ...over,
+  };
+}
+
+export const MODEL = modelFacts();
 export const INPUT = bytesOf("input", MODEL.inputLength);
 export const OUTPUT = bytesOf("output", MODEL.outputLength);
 /** What a circuit would commit to; any field element will do here. */
 export const C = 0x1234_5678_9abc_def0n ** 3n;
+const NOTHING = new Uint8Array(0);
 
-export function modelIdOf(publisher: string, facts: ModelFacts, key: Hex): string {
-  const types = [
-    "bytes32",
-    "address",
-    "bytes32",
-    "bytes32",
-    "bytes32",
-    "bytes32",
-    "bytes32",
-    "uint8",
-    "uint32",
-    "uint32",
-  ];
-  const { sourceDigest, quantizedDigest, circuitDigest, manifestDigest, keyKind, inputLength, outputLength } = facts;
-  const digests = [sourceDigest, quantizedDigest, circuitDigest, manifestDigest];
-  const values = [
-    keccakOfText(DOMAINS.model),
-    publisher,
-    ...digests,
-    keccak256(key),
-    keyKind,
-    inputLength,
-    outputLength,
-  ];
-  return keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
+const hashOf = (types: readonly string[], values: readonly unknown[]): string =>
+  keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
+
+export function seriesIdOf(creator: string, name: string = SERIES_NAME): string {
+  return hashOf(["bytes32", "address", "string"], [keccakOfText("glassbox.series.v1"), creator, name]);
 }
 
-export function requestIdOf(
-  coordinator: string,
-  requester: string,
-  nonce: number | bigint,
-  model: string,
-  input: Uint8Array,
-  chainId: bigint = CHAIN_ID,
-): string {
-  const types = ["bytes32", "uint256", "address", "address", "uint256", "bytes32", "bytes32"];
-  const values = [keccakOfText(DOMAINS.request), chainId, coordinator, requester, nonce, model, keccak256(input)];
-  return keccak256(AbiCoder.defaultAbiCoder().encode(types, values));
+export function modelIdOf(series: string, facts: ModelFacts, key: Hex): string {
+  const { sourceDigest, quantizedDigest, circuitDigest, manifestDigest, keyKind, inputLength, outputLength } = facts;
+  const { inputKinds, collateralBps, royaltyBps, tensors } = facts;
+  return hashOf(
+    [...Array<string>(7).fill("bytes32"), "uint8", "uint32", "uint32", "uint8", "uint16", "uint16", "bytes32"],
+    [
+      ...[keccakOfText("glassbox.model.v1"), series, sourceDigest, quantizedDigest, circuitDigest, manifestDigest],
+      ...[keccak256(key), keyKind, inputLength, outputLength, inputKinds, collateralBps, royaltyBps],
+      keccak256(tensors),
+    ],
+  );
 }
 
 export interface Registration {
@@ -89,6 +107,7 @@ export interface Registration {
   readonly trapdoor: Trapdoor;
   readonly key: Hex;
   readonly from: HardhatEthersSigner;
+  readonly series: string;
   /** What the sample's proof is about; the rest follows from the registration. */
   readonly sample: Partial<ClaimText>;
   /** What is sent beside the proof, where it differs. */
@@ -100,19 +119,33 @@ export interface Registration {
   };
 }
 
-export interface Asked {
-  readonly model: string;
+/** A request to be drafted: any of its terms, and what its hashes are of. */
+export interface Draft extends Terms {
+  /** The model's input, as the prover has it. */
   readonly input: Uint8Array;
-  readonly deadline: number | bigint;
-  readonly requiredEvidence: number;
-  readonly allowDevelopmentKeys: boolean;
-  readonly fee: bigint;
+  /** What Reference, Source and Private send in its place: URI, or abi.encode(source, query). */
+  readonly origin: BytesLike;
+}
+
+export interface Asking extends Draft {
   readonly from: HardhatEthersSigner;
+  readonly payment: "direct" | "account";
+  /** Native coin that is sent along: maxFee, if it is paid in it and directly. */
+  readonly value: bigint;
+}
+
+/** A request that was made, as it is stored, with the input that an answer brings. */
+export interface Asked {
+  readonly id: string;
+  readonly r: Terms;
+  readonly input: Uint8Array;
+  readonly sent: ContractTransactionResponse;
 }
 
 /** The arguments of fulfil. */
 export interface Answer {
   readonly id: string;
+  readonly r: Terms;
   readonly input: Uint8Array;
   readonly output: Uint8Array;
   readonly c: bigint;
@@ -120,128 +153,237 @@ export interface Answer {
   readonly prover: string;
 }
 
+/** What `answer` may be told: another text of the claim, another key, other blinding. */
+export type AnswerOver = Partial<ClaimText> & {
+  readonly trapdoor?: Trapdoor;
+  readonly blinding?: { readonly a: bigint; readonly b: bigint };
+};
+
 export type Sent = Promise<ContractTransactionResponse>;
 
-export async function openChain(chainId = Number(CHAIN_ID)) {
-  const connection = await network.create({ override: { chainId, initialDate: new Date(START * 1000) } });
+const SIGNERS = ["deployer", "publisher", "requester", "prover", "stranger", "payer", "rival"] as const;
+export type Signers = Readonly<Record<(typeof SIGNERS)[number], HardhatEthersSigner>>;
+
+export async function openChain(chainNumber = Number(CHAIN_ID)) {
+  const connection = await network.create({ override: { chainId: chainNumber, initialDate: new Date(START * 1000) } });
   const { ethers, networkHelpers } = connection;
+  const chainId = BigInt(chainNumber);
+  let nonce = 0n;
 
   async function stage() {
-    const [deployer, publisher, requester, prover, stranger] = (await ethers.getSigners()) as [
-      HardhatEthersSigner,
-      HardhatEthersSigner,
-      HardhatEthersSigner,
-      HardhatEthersSigner,
-      HardhatEthersSigner,
-    ];
+    const all = await ethers.getSigners();
+    const signers = Object.fromEntries(SIGNERS.map((name, i) => [name, all[i]])) as unknown as Signers;
+    const { publisher, requester, prover, stranger } = signers;
     const deploy = async (name: string, ...args: unknown[]): Promise<BaseContract> => {
-      const contract = (await ethers.deployContract(name, args, deployer)) as BaseContract;
+      const contract = (await ethers.deployContract(name, args, signers.deployer)) as BaseContract;
       await contract.waitForDeployment();
       return contract;
     };
     const registry = await deploy("ModelRegistry");
     const registryAddress = await registry.getAddress();
-    const coordinator = await deploy("InferenceCoordinator", registryAddress);
+    const validator = await deploy("SignatureValidator");
+    const coordinator = await deploy("InferenceCoordinator", registryAddress, await validator.getAddress());
     const coordinatorAddress = await coordinator.getAddress();
     const verifier = await deploy("Groth16Verifier");
+    const relay = await deploy("RequestRelay", coordinatorAddress);
+    const series = seriesIdOf(publisher.address);
+    await (await send(registry, "createSeries", [SERIES_NAME, 3], { from: publisher })).wait();
 
-    /** What register is called with: facts, key, sample; and the id that is to come of it. */
+    /** What register is called with: series, facts, key, sample; and the id that is to come of it. */
     function registration(over: Partial<Registration> = {}) {
-      const { facts = MODEL, trapdoor = TRAPDOOR, from = publisher } = over;
+      const { facts = MODEL, trapdoor = TRAPDOOR, from = publisher, series = seriesIdOf(from.address) } = over;
       const key = over.key ?? bytesOfWords(keyWords(verifyingKeyOf(trapdoor)));
-      const id = modelIdOf(from.address, facts, key);
+      const id = modelIdOf(series, facts, key);
+      const c = over.sample?.c ?? C;
+      const isPrivate = facts.inputKinds === 1 << INPUT_KIND.private;
       const claim: ClaimText = {
         domain: "sample",
-        chainId: BigInt(chainId),
+        chainId,
         contract: registryAddress,
         requestId: ZERO_ID,
         modelId: id,
         prover: from.address,
-        c: C,
+        c,
+        input: isPrivate ? NOTHING : bytesOf("sample input", facts.inputLength),
+        output: bytesOf("sample output", facts.outputLength),
+        ...(isPrivate ? { inputHash: toBeHex(c, 32) as Hex } : {}),
         ...over.sample,
-        input: over.sample?.input ?? bytesOf("sample input", facts.inputLength),
-        output: over.sample?.output ?? bytesOf("sample output", facts.outputLength),
       };
       const proof = over.sent?.proof ?? prove(trapdoor, claimFacts(claim).signals);
-      const { input = claim.input, output = claim.output, c = claim.c } = over.sent ?? {};
-      return { id, from, args: [facts, key, { input, output, c, proof: proofWords(proof) }] as const };
+      const sample = { input: claim.input, output: claim.output, c: claim.c, ...over.sent, proof: proofWords(proof) };
+      return { id, from, args: [series, facts, key, sample] as const };
     }
     function register(over: Partial<Registration> = {}): Sent {
       const { args, from } = registration(over);
       return send(registry, "register", args, { from });
     }
+    /** Registers a model of other facts in the publisher's series. */
+    async function another(over: Partial<ModelFacts>): Promise<string> {
+      const facts = modelFacts(over);
+      await (await register({ facts })).wait();
+      return registration({ facts }).id;
+    }
 
     const model = registration().id;
     await (await register()).wait();
 
-    async function request(
-      over: Partial<Asked> = {},
-    ): Promise<{ id: string; asked: Asked; sent: ContractTransactionResponse }> {
-      const asked: Asked = {
-        model,
-        input: INPUT,
-        deadline: DEADLINE,
-        requiredEvidence: Evidence.zk,
-        allowDevelopmentKeys: false,
-        fee: FEE,
-        from: requester,
-        ...over,
+    /** A flat fee in the native coin, from now to DEADLINE, claims of an hour, the input in calldata; a fresh nonce. */
+    function draft(over: Partial<Draft> = {}): Terms {
+      const { input = INPUT, origin = NOTHING, ...terms } = over;
+      const inputKind = terms.inputKind ?? INPUT_KIND.data;
+      const hashes: Readonly<Record<number, string>> = {
+        [INPUT_KIND.source]: ZeroHash,
+        [INPUT_KIND.private]: toBeHex(C, 32),
       };
-      const nonce = (await view(coordinator, "nonceOf", [asked.from.address])) as bigint;
-      const id = requestIdOf(coordinatorAddress, asked.from.address, nonce, asked.model, asked.input, BigInt(chainId));
-      const { requiredEvidence, allowDevelopmentKeys } = asked;
-      const args = [asked.model, asked.input, asked.deadline, { requiredEvidence, allowDevelopmentKeys }];
-      const sent = await send(coordinator, "request", args, { from: asked.from, value: asked.fee });
-      return { id, asked, sent };
+      const maxFee = terms.maxFee ?? FEE;
+      return {
+        requester: requester.address,
+        payer: terms.requester ?? requester.address,
+        consumer: NOBODY,
+        prover: NOBODY,
+        model,
+        inputKind,
+        inputHash: hashes[inputKind] ?? keccak256(input),
+        originHash: inputKind === INPUT_KIND.data ? ZeroHash : keccak256(origin),
+        token: NATIVE,
+        minFee: maxFee,
+        maxFee,
+        minCollateral: 0n,
+        start: START,
+        rampEnd: terms.start ?? START,
+        deadline: DEADLINE,
+        submitBy: DEADLINE,
+        claimPeriod: CLAIM_PERIOD,
+        callbackGas: 0,
+        requiredEvidence: 1,
+        allowDevelopmentKeys: false,
+        nonce: terms.nonce ?? ++nonce,
+        readAt: 0,
+        ...terms,
+      };
+    }
+    const idOf = (r: Terms): string => requestIdOf(coordinatorAddress, chainId, r);
+    const sentInput = (r: Terms, { input = INPUT, origin = NOTHING }: Partial<Draft>): BytesLike =>
+      r.inputKind === INPUT_KIND.data ? input : origin;
+
+    /** What came of a request: for a Source, the coordinator filled two fields in. */
+    async function made(r: Terms, input: Uint8Array, sent: ContractTransactionResponse): Promise<Asked> {
+      if (r.inputKind !== INPUT_KIND.source) return { id: idOf(r), r, input, sent };
+      const receipt = await sent.wait();
+      const read = receipt?.logs.map((log) => coordinator.interface.parseLog(log)).find((e) => e?.name === "Requested");
+      if (read === undefined || read === null) throw new Error("the request left no event Requested");
+      const { inputHash, readAt } = read.args[3] as { inputHash: string; readAt: bigint };
+      const stored = { ...r, inputHash, readAt: Number(readAt) };
+      return { id: idOf(stored), r: stored, input, sent };
     }
 
-    /** A valid answer to request `id`, or to whatever the overrides say it is about. */
-    function answer(
-      id: string,
-      over: Partial<ClaimText> & { readonly trapdoor?: Trapdoor; readonly blinding?: { a: bigint; b: bigint } } = {},
-    ): Answer {
+    /** Makes a request: of the requester, with the fee in the transaction. */
+    async function request(over: Partial<Asking> = {}): Promise<Asked> {
+      const { from = requester, payment = "direct", value, ...rest } = over;
+      const r = draft({ requester: from.address, ...rest });
+      const due = payment === "direct" && r.token === NATIVE ? r.maxFee : 0n;
+      const args = [r, sentInput(r, rest), payment === "direct" ? 1 : 0];
+      const sent = await send(coordinator, "request", args, { from, value: value ?? due });
+      return made(r, rest.input ?? INPUT, sent);
+    }
+
+    const sign = (r: Terms, by: HardhatEthersSigner = requester): Promise<string> =>
+      by.signTypedData(domainOf(coordinatorAddress, chainId), REQUEST_TYPES, r);
+
+    /** Sends a request that the requester signed, from a stranger; the payer's account pays. */
+    async function requestFor(
+      over: Partial<Draft> & { readonly from?: HardhatEthersSigner; readonly signature?: BytesLike } = {},
+    ): Promise<Asked> {
+      const { from = stranger, signature, ...rest } = over;
+      const r = draft(rest);
+      const args = [r, sentInput(r, rest), signature ?? (await sign(r))];
+      return made(r, rest.input ?? INPUT, await send(coordinator, "requestFor", args, { from }));
+    }
+
+    /** A valid answer to a request, or to whatever the overrides say it is about. */
+    function answer({ r, input = INPUT }: Pick<Asked, "r"> & Partial<Asked>, over: AnswerOver = {}): Answer {
       const { trapdoor = TRAPDOOR, blinding = { a: 7n, b: 11n }, ...text } = over;
+      const isPrivate = r.inputKind === INPUT_KIND.private;
+      const id = idOf(r);
       const claim: ClaimText = {
         domain: "claim",
-        chainId: BigInt(chainId),
+        chainId,
         contract: coordinatorAddress,
         requestId: id,
-        modelId: model,
+        modelId: r.model,
         prover: prover.address,
-        c: C,
-        input: INPUT,
+        c: isPrivate ? BigInt(r.inputHash) : C,
+        input: isPrivate ? NOTHING : input,
         output: OUTPUT,
+        ...(isPrivate ? { inputHash: r.inputHash as Hex } : {}),
         ...text,
       };
       const words = proofWords(prove(trapdoor, claimFacts(claim).signals, blinding));
-      return { id, input: claim.input, output: claim.output, c: claim.c, words, prover: claim.prover };
+      return { id, r, input: claim.input, output: claim.output, c: claim.c, words, prover: claim.prover };
     }
-    function fulfil(a: Answer, from: HardhatEthersSigner = prover): Sent {
-      return send(coordinator, "fulfil", [a.id, a.input, a.output, a.c, a.words, a.prover], { from });
+    const answerArgs = ({ input, output, c, words }: Answer) => ({ input, output, c, proof: words });
+    const fulfil = (a: Answer, from: HardhatEthersSigner = prover, gasLimit?: bigint): Sent =>
+      send(coordinator, "fulfil", [a.r, answerArgs(a), a.prover], {
+        from,
+        ...(gasLimit === undefined ? {} : { gasLimit }),
+      });
+    const fulfilBatch = (answers: readonly Answer[], from: HardhatEthersSigner = prover): Sent =>
+      send(
+        coordinator,
+        "fulfilBatch",
+        [answers.map((a) => a.r), answers.map(answerArgs), answers[0]?.prover ?? prover.address],
+        { from },
+      );
+
+    /** Claims with `value` in the transaction, or from the prover's account. */
+    const claim = ({ r }: Pick<Asked, "r">, from: HardhatEthersSigner = prover, value = 0n): Sent =>
+      send(coordinator, "claim", [r], { from, value });
+    const expire = ({ r }: Pick<Asked, "r">, from = stranger): Sent => send(coordinator, "expire", [r], { from });
+    const cancel = ({ r }: Pick<Asked, "r">, from = requester): Sent => send(coordinator, "cancel", [r], { from });
+    const retry = ({ r }: Pick<Asked, "r">, from = stranger): Sent => send(coordinator, "retryCallback", [r], { from });
+
+    const deposit = (from: HardhatEthersSigner, amount: bigint, token = NATIVE, account: string = from.address): Sent =>
+      send(coordinator, "deposit", [token, account, amount], { from, value: token === NATIVE ? amount : 0n });
+    const withdraw = (from: HardhatEthersSigner, to: string = from.address, amount = ALL, token = NATIVE): Sent =>
+      send(coordinator, "withdraw", [token, to, amount], { from });
+    const authorise = (from: HardhatEthersSigner, consumer: string, amount: bigint, token = NATIVE): Sent =>
+      send(coordinator, "authorise", [consumer, token, amount], { from });
+    const balanceOf = (account: string, token = NATIVE): Promise<bigint> =>
+      view(coordinator, "balanceOf", [account, token]) as Promise<bigint>;
+    const statusOf = ({ r }: Pick<Asked, "r">): Promise<unknown> => view(coordinator, "statusOf", [r]);
+    const resultOf = ({ id }: Pick<Asked, "id">): Promise<Record<string, unknown>> =>
+      view(coordinator, "resultOf", [id]) as Promise<Record<string, unknown>>;
+
+    /** What the coordinator holds of `token` beyond what the signers (and `others`) can withdraw: the escrow. */
+    async function books(token = NATIVE, others: readonly string[] = []) {
+      const held =
+        token === NATIVE
+          ? await ethers.provider.getBalance(coordinatorAddress)
+          : ((await view(await ethers.getContractAt("IERC20", token), "balanceOf", [coordinatorAddress])) as bigint);
+      const accounts: (readonly [string, bigint])[] = [];
+      for (const name of SIGNERS) accounts.push([name, await balanceOf(signers[name].address, token)]);
+      for (const other of others) accounts.push([other, await balanceOf(other, token)]);
+      const owed = Object.fromEntries(accounts.filter(([, amount]) => amount > 0n));
+      const escrow = accounts.reduce((rest, [, amount]) => rest - amount, held);
+      return { escrow, owed };
     }
-    const refund = (id: string, from = stranger): Sent => send(coordinator, "refund", [id], { from });
-    const withdraw = (from: HardhatEthersSigner, to: string = from.address): Sent =>
-      send(coordinator, "withdraw", [to], { from });
-    const credit = (account: string): Promise<unknown> => view(coordinator, "credit", [account]);
 
     return {
-      ethers,
-      deploy,
-      signers: { deployer, publisher, requester, prover, stranger },
-      registry,
-      registryAddress,
-      coordinator,
-      coordinatorAddress,
-      verifier,
-      model,
-      registration,
-      register,
-      request,
-      answer,
-      fulfil,
-      refund,
-      withdraw,
-      credit,
+      ...{
+        ethers,
+        deploy,
+        signers,
+        registry,
+        registryAddress,
+        coordinator,
+        coordinatorAddress,
+        validator,
+        verifier,
+        relay,
+      },
+      ...{ series, model, registration, register, another, draft, idOf, request, sign, requestFor, answer, answerArgs },
+      ...{ fulfil, fulfilBatch, claim, expire, cancel, retry, deposit, withdraw, authorise, balanceOf, statusOf },
+      ...{ resultOf, books },
     };
   }
 
@@ -249,7 +391,10 @@ export async function openChain(chainId = Number(CHAIN_ID)) {
     connection,
     ethers,
     /** The state above, restored at each call. */
-    stage: () => networkHelpers.loadFixture(stage),
+    stage: () => {
+      nonce = 0n;
+      return networkHelpers.loadFixture(stage);
+    },
     /** The next block has this time. */
     at: (time: number) => networkHelpers.time.setNextBlockTimestamp(time),
     helpers: networkHelpers,
@@ -263,12 +408,12 @@ export function send(
   contract: BaseContract,
   name: string,
   args: readonly unknown[],
-  { from, value = 0n }: { readonly from: HardhatEthersSigner; readonly value?: bigint },
+  { from, ...options }: { readonly from: HardhatEthersSigner; readonly value?: bigint; readonly gasLimit?: bigint },
 ): Sent {
   return contract
     .connect(from)
     .getFunction(name)
-    .send(...args, value === 0n ? {} : { value });
+    .send(...args, options);
 }
 
 export function view(contract: BaseContract, name: string, args: readonly unknown[] = []): Promise<unknown> {

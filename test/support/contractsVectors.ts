@@ -7,7 +7,7 @@ import { claimFacts, type ClaimText } from "./contractsClaim.ts";
 
 export interface ClaimVector {
   readonly name: string;
-  readonly domain: "claim" | "sample";
+  readonly domain: ClaimText["domain"];
   /** Integers are decimal strings, bytes are hex. */
   readonly chainId: string;
   readonly contract: string;
