@@ -3,66 +3,69 @@ pragma solidity ^0.8.37;
 
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
-import {IInferenceCoordinator} from "./interfaces/IInferenceCoordinator.sol";
-import {InputKind, ModelId} from "./types/Model.sol";
+import {InferenceRequester} from "./InferenceRequester.sol";
+import {ModelId} from "./types/Model.sol";
 import {Payment, Request, RequestId} from "./types/Request.sol";
 
 /// @title Base of contracts that ask models and are called with the answers
-/// @notice Keeps which requests are its own: an answer to any other is refused.
-abstract contract InferenceConsumer is IInferenceConsumer, ERC165 {
+/// @notice Lets the coordinator in, with answers to its own requests, once each. Such an answer is of the model that was
+/// asked, of the input that was asked about, and has the evidence and the kind of key that the request demands: the
+/// coordinator delivers no other, so that there is nothing more to check but what the output says.
+abstract contract InferenceConsumer is IInferenceConsumer, InferenceRequester, ERC165 {
+    struct Pending {
+        bool open;
+        uint248 context;
+    }
+
     error CallerIsNotCoordinator(address caller);
     error RequestNotPending(RequestId id);
 
-    IInferenceCoordinator public immutable coordinator;
+    /// @dev Gas of {_onAnswer} in a draft. The prover pays for it, and so does the fee.
+    uint32 internal constant CALLBACK_GAS = 200_000;
 
-    uint64 private _nonce;
-    mapping(RequestId => bool) private _pending;
-
-    constructor(IInferenceCoordinator coordinator_) {
-        coordinator = coordinator_;
-    }
+    mapping(RequestId => Pending) private _pending;
 
     /// @inheritdoc IInferenceConsumer
     function onInference(RequestId id, bytes calldata output) external {
         require(msg.sender == address(coordinator), CallerIsNotCoordinator(msg.sender));
-        require(_pending[id], RequestNotPending(id));
+        Pending memory pending = _pending[id];
+        require(pending.open, RequestNotPending(id));
         delete _pending[id];
-        _onAnswer(id, output);
+        _onAnswer(id, pending.context, output);
     }
 
     function supportsInterface(bytes4 id) public view virtual override returns (bool) {
         return id == type(IInferenceConsumer).interfaceId || super.supportsInterface(id);
     }
 
-    /// @dev The answer to a request of {_ask}, once. Reverting is harmless: anybody can have the call made again.
-    function _onAnswer(RequestId id, bytes calldata output) internal virtual;
+    /// @dev The answer to a request of {_ask}, once, with its context. If this reverts, the request stays pending, and anybody
+    /// can have the call made again ({IInferenceCoordinator-retryCallback}), however late: an answer that time has made
+    /// worthless must be told by its age.
+    function _onAnswer(RequestId id, uint248 context, bytes calldata output) internal virtual;
 
-    /// @dev A request that may be changed before {_ask}: public input, a flat fee of the native coin, from now to `deadline`,
-    /// claims of a quarter of that time, this contract as requester, payer and consumer.
-    function _draft(
-        ModelId model,
-        bytes memory input,
-        uint256 fee,
-        uint256 deadline
-    ) internal view returns (Request memory r) {
-        r.requester = address(this);
-        r.payer = address(this);
+    function _draft(ModelId model, uint256 fee, uint256 period) internal view override returns (Request memory r) {
+        r = super._draft(model, fee, period);
         r.consumer = address(this);
-        r.model = model;
-        r.inputKind = InputKind.Data;
-        r.inputHash = keccak256(input);
-        (r.minFee, r.maxFee) = (uint96(fee), uint96(fee));
-        (r.start, r.rampEnd, r.submitBy) = (uint32(block.timestamp), uint32(block.timestamp), uint32(block.timestamp));
-        r.deadline = uint32(deadline);
-        r.claimPeriod = uint32((deadline - block.timestamp) / 4);
-        r.callbackGas = 200_000;
-        r.requiredEvidence = 1;
+        r.callbackGas = CALLBACK_GAS;
     }
 
-    /// @dev Makes the request and pays maxFee with it in the native coin.
-    function _ask(Request memory r, bytes memory input) internal returns (RequestId id) {
-        r.nonce = ++_nonce;
-        id = coordinator.request{value: r.maxFee}(r, input, Payment.Direct);
-        _pending[id] = true;
+    /// @param context Whatever {_onAnswer} is to know of the request: an account, an index.
+    function _ask(
+        Request memory r,
+        bytes memory input,
+        Payment payment,
+        uint248 context
+    ) internal returns (RequestId id) {
+        id = super._ask(r, input, payment);
+        _pending[id] = Pending(true, context);
+    }
+
+    function _ask(Request memory r, bytes memory input, Payment payment) internal override returns (RequestId) {
+        return _ask(r, input, payment, 0);
+    }
+
+    /// @dev Gives a request up: its answer will be refused.
+    function _forget(RequestId id) internal {
+        delete _pending[id];
     }
 }

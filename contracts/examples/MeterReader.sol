@@ -2,16 +2,16 @@
 pragma solidity ^0.8.37;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {InferenceConsumer} from "../InferenceConsumer.sol";
+import {InferenceRequester} from "../InferenceRequester.sol";
 import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
 import {Evidence} from "../libraries/Evidence.sol";
 import {ModelId} from "../types/Model.sol";
-import {Request, RequestId, Result} from "../types/Request.sol";
+import {Payment, Request, RequestId, Result} from "../types/Request.sol";
 
 /// @title Example: books a digit that a model has read, and only with the proof that the model did read it
 /// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees. A meter has one pending request:
 /// asking again gives up the one before, so that nobody can book an old reading over a newer one.
-contract MeterReader is Ownable, InferenceConsumer {
+contract MeterReader is Ownable, InferenceRequester {
     struct Reading {
         uint8 digit;
         uint64 readAt;
@@ -39,21 +39,20 @@ contract MeterReader is Ownable, InferenceConsumer {
         IInferenceCoordinator coordinator_,
         ModelId model_,
         bool allowDevelopmentKeys_
-    ) Ownable(msg.sender) InferenceConsumer(coordinator_) {
+    ) Ownable(msg.sender) InferenceRequester(coordinator_) {
         model = model_;
         allowDevelopmentKeys = allowDevelopmentKeys_;
     }
 
-    /// @notice Asks what digit `image` shows; msg.value is the fee.
+    /// @notice Asks what digit `image` shows, to be answered within `period` seconds; msg.value is the fee.
     function ask(
         uint256 meter,
         bytes calldata image,
-        uint64 deadline
+        uint256 period
     ) external payable onlyOwner returns (RequestId id) {
-        Request memory r = _draft(model, image, msg.value, deadline);
-        r.consumer = address(0);
+        Request memory r = _draft(model, msg.value, period);
         r.allowDevelopmentKeys = allowDevelopmentKeys;
-        id = _ask(r, image);
+        id = _ask(r, image, Payment.Direct);
         pending[meter] = id;
         emit Asked(meter, id);
     }
@@ -73,7 +72,7 @@ contract MeterReader is Ownable, InferenceConsumer {
 
     /// @notice Takes refunded fees out of the coordinator.
     function reclaim() external onlyOwner {
-        coordinator.withdraw(address(0), owner(), type(uint256).max);
+        _withdraw(address(0), owner());
     }
 
     /// @notice The position of the largest of ten scores; the first one of equals.
@@ -85,6 +84,4 @@ contract MeterReader is Ownable, InferenceConsumer {
             if (score > best) (best, digit) = (score, i);
         }
     }
-
-    function _onAnswer(RequestId, bytes calldata) internal override {}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {ModelId} from "../../../contracts/types/Model.sol";
 import {Payment, Request, RequestId, Result} from "../../../contracts/types/Request.sol";
 
 /// @notice A coordinator that answers what it is told, for what the real one can not be made to do.
@@ -16,6 +17,10 @@ contract FakeCoordinator {
     }
 
     function resultOf(RequestId) external view returns (Result memory) {
+        return _result;
+    }
+
+    function requireResult(RequestId, ModelId, uint256) external view returns (Result memory) {
         return _result;
     }
 }
