@@ -5,9 +5,11 @@ import {Groth16Verifier} from "../../contracts/Groth16Verifier.sol";
 import {IInferenceCoordinator} from "../../contracts/interfaces/IInferenceCoordinator.sol";
 import {Bn254} from "../../contracts/libraries/Bn254.sol";
 import {Groth16} from "../../contracts/libraries/Groth16.sol";
-import {RequestId, Result, Terms} from "../../contracts/types/Request.sol";
+import {InputKind, ModelId} from "../../contracts/types/Model.sol";
+import {Answer, Payment, Request, RequestId, Result} from "../../contracts/types/Request.sol";
 import {ClaimHarness} from "./harness/ClaimHarness.sol";
-import {ClaimLibSpec, Scene} from "./harness/Scene.sol";
+import {Scene} from "./harness/Scene.sol";
+import {Spec} from "./harness/Spec.sol";
 import {Trapdoor} from "./harness/Trapdoor.sol";
 import {vm} from "./harness/Vm.sol";
 
@@ -22,14 +24,12 @@ contract FuzzTest {
         scene = new Scene();
         harness = new ClaimHarness();
         verifier = new Groth16Verifier();
-        key = scene.registry().headOf(scene.model()).key;
+        key = scene.registry().headOf(scene.models(scene.PLAIN())).key;
     }
 
     function testFuzz_fingerprintIsItsDefinition(bytes calldata input, bytes calldata output, uint256 r) external view {
         r %= Bn254.R;
-        (uint256 v, uint256 power) = ClaimLibSpec.add(input, r, 0, r);
-        (v, ) = ClaimLibSpec.add(output, r, v, power);
-        assert(harness.fingerprint(input, output, r) == v);
+        assert(harness.fingerprint(input, output, r) == Spec.fingerprint(input, output, r));
     }
 
     function testFuzz_signalsAreTheirDefinition(
@@ -43,10 +43,36 @@ contract FuzzTest {
         bytes calldata output
     ) external {
         vm.chainId(chain);
-        bytes32 domain = keccak256(bytes(sample ? "glassbox.sample.v1" : "glassbox.claim.v1"));
-        uint256[3] memory expected = scene.signalsOf(domain, subject, ids[0], ids[1], prover, c, input, output);
         uint256[3] memory signals = harness.signals(sample, subject, ids[0], ids[1], prover, c, input, output);
+        uint256[3] memory expected = Spec.signals(
+            sample ? "glassbox.sample.v1" : "glassbox.claim.v1",
+            subject,
+            ids[0],
+            ids[1],
+            prover,
+            c,
+            input,
+            keccak256(input),
+            output
+        );
         assert(keccak256(abi.encode(signals)) == keccak256(abi.encode(expected)));
+    }
+
+    function testFuzz_requestIdIsTheDigest(uint256[22] calldata words, uint64 chain) external {
+        Request memory r;
+        (r.requester, r.payer) = (address(uint160(words[0])), address(uint160(words[1])));
+        (r.consumer, r.prover) = (address(uint160(words[2])), address(uint160(words[3])));
+        (r.model, r.inputKind) = (ModelId.wrap(bytes32(words[4])), InputKind(words[5] % 4));
+        (r.inputHash, r.originHash, r.token) = (bytes32(words[6]), bytes32(words[7]), address(uint160(words[8])));
+        (r.minFee, r.maxFee, r.minCollateral) = (uint96(words[9]), uint96(words[10]), uint96(words[11]));
+        (r.start, r.rampEnd, r.deadline) = (uint32(words[12]), uint32(words[13]), uint32(words[14]));
+        (r.submitBy, r.claimPeriod, r.callbackGas) = (uint32(words[15]), uint32(words[16]), uint32(words[17]));
+        (r.requiredEvidence, r.allowDevelopmentKeys) = (uint32(words[18]), words[19] % 2 == 1);
+        (r.nonce, r.readAt) = (uint64(words[20]), uint40(words[21]));
+        vm.chainId(chain);
+        IInferenceCoordinator coordinator = scene.coordinator();
+        RequestId expected = Spec.requestId(r, address(coordinator));
+        assert(RequestId.unwrap(coordinator.idOf(r)) == RequestId.unwrap(expected));
     }
 
     function testFuzz_verifierAcceptsExactlyTheProvenSignals(
@@ -89,16 +115,19 @@ contract FuzzTest {
         c %= Bn254.R;
         (bytes memory input, bytes memory output) = (abi.encodePacked(inputSeed), abi.encodePacked(outputSeed));
         IInferenceCoordinator coordinator = scene.coordinator();
-        uint64 start = uint64(block.timestamp);
+        Request memory r = scene.terms(scene.models(scene.PLAIN()), input);
+        (r.maxFee, r.deadline) = (fee, r.start + 180 days);
         vm.deal(address(this), fee);
-        RequestId id = coordinator.request{value: fee}(scene.model(), input, start + 180 days, Terms(1, false));
-        uint256[8] memory proof = scene.prove(id, input, output, c, prover, 3);
+        RequestId id = coordinator.request{value: fee}(r, input, Payment.Direct);
         uint256 passed = wait % (180 days + 1);
-        vm.warp(start + passed);
-        coordinator.fulfil(id, input, output, c, proof, prover);
-        Result memory result = coordinator.result(id);
+        vm.warp(r.start + passed);
+        coordinator.fulfil(r, Answer(input, output, c, scene.prove(r, input, output, c, prover, 3)), prover);
+        Result memory result = coordinator.resultOf(id);
         assert(keccak256(result.output) == keccak256(output));
-        assert(result.prover == prover && result.fulfilledAt == start + passed && result.evidence == 1);
-        assert(coordinator.credit(prover) == fee);
+        assert(result.prover == prover && result.fulfilledAt == r.start + passed && result.evidence == 1);
+        uint256 royalty = (uint256(fee) * 1_250) / 10_000;
+        bool same = prover == scene.publisher();
+        assert(coordinator.balanceOf(prover, address(0)) == (same ? fee : fee - royalty));
+        assert(coordinator.balanceOf(scene.publisher(), address(0)) == (same ? fee : royalty));
     }
 }
