@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ClaimLib} from "./libraries/ClaimLib.sol";
 import {Groth16} from "./libraries/Groth16.sol";
 import {KeyLib} from "./libraries/KeyLib.sol";
-import {InputKind, KeyKind, Model, ModelHead, ModelId, ModelParams, Sample, Series, SeriesId} from "./types/Model.sol";
+import {Tensor} from "./libraries/Tensor.sol";
+import {InputKind, Model, ModelHead, ModelId, ModelParams, Sample, Series, SeriesId} from "./types/Model.sol";
 
-contract ModelRegistry is IModelRegistry {
+contract ModelRegistry is IModelRegistry, ERC165 {
+    bytes32 private constant DOMAIN_SERIES = keccak256("glassbox.series.v1");
     bytes32 private constant DOMAIN_MODEL = keccak256("glassbox.model.v1");
 
     /// @notice A request carries its input in calldata and in an event: 24,576 bytes cost about 1 M gas there.
@@ -15,11 +18,9 @@ contract ModelRegistry is IModelRegistry {
     /// @notice A fulfilment writes its output to storage: 4,096 bytes cost about 2.9 M gas there.
     uint256 public constant MAX_OUTPUT_LENGTH = 4_096;
     uint256 public constant MAX_URI_LENGTH = 512;
-
     uint256 public constant MAX_NAME_LENGTH = 64;
     /// @notice A quarter of the price.
     uint256 public constant MAX_ROYALTY_BPS = 2_500;
-    bytes32 private constant DOMAIN_SERIES = keccak256("glassbox.series.v1");
 
     mapping(ModelId => Model) private _models;
     mapping(SeriesId => Series) private _series;
@@ -171,7 +172,11 @@ contract ModelRegistry is IModelRegistry {
     function versionOf(SeriesId id, uint256 version) external view returns (ModelId model) {
         uint32 versions = _knownSeries(id).versions;
         model = _versions[id][version == 0 ? versions : version];
-        require(ModelId.unwrap(model) != 0, VersionUnknown(id, uint32(version)));
+        require(ModelId.unwrap(model) != 0, VersionUnknown(id, version));
+    }
+
+    function supportsInterface(bytes4 id) public view override returns (bool) {
+        return id == type(IModelRegistry).interfaceId || super.supportsInterface(id);
     }
 
     function _knownSeries(SeriesId id) private view returns (Series storage series) {
@@ -204,6 +209,7 @@ contract ModelRegistry is IModelRegistry {
         require(params.royaltyBps <= MAX_ROYALTY_BPS, RoyaltyTooHigh(params.royaltyBps));
         length = bytes(params.manifestURI).length;
         require(length <= MAX_URI_LENGTH, ManifestURITooLong(length));
+        Tensor.validate(params.tensors, params.inputLength, params.outputLength);
     }
 
     function _idOf(SeriesId series, ModelParams calldata params, bytes32 keyHash) private pure returns (ModelId) {

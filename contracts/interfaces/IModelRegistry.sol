@@ -43,7 +43,6 @@ interface IModelRegistry {
     error OutputLengthOutOfBounds(uint256 length);
     error InputKindsInvalid(uint8 inputKinds);
     error RoyaltyTooHigh(uint256 royaltyBps);
-    error TensorsInvalid();
     error ManifestURITooLong(uint256 length);
     error SampleInputLengthMismatch(uint256 length, uint256 expected);
     error SampleOutputLengthMismatch(uint256 length, uint256 expected);
