@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { createRequire } from "node:module";
 import { buildCircuit, type CircuitReport } from "../circuit/build.ts";
+import type { ClaimForm } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { type Accuracy, classesAt } from "../model/accuracy.ts";
@@ -48,6 +49,8 @@ export interface CompileOptions extends CalibrationOptions {
   /** Sizes of the dimensions that the file leaves open. */
   readonly dims?: Dims;
   readonly widths?: Partial<Widths>;
+  /** What the circuit's claim is about; "public" unless it is given. */
+  readonly claim?: ClaimForm;
   /** What must be kept: the cheapest widths that do are searched, on the test data where there are some. */
   readonly bar?: Bar;
   readonly keys: boolean;
@@ -130,6 +133,7 @@ export async function compile(given: CompileOptions, step: StepRunner): Promise<
   const { float, source, calibration } = read;
   const classes = classesAt(float) !== undefined;
   const test = given.test === undefined ? calibration : await readDataset(given.test, floatInputs(float), { classes });
+  const claim = given.claim ?? "public";
   const limit = limitOf(given.keys ? (given.memory ?? os.totalmem()) : undefined);
   const long = await foresee({ ...given, ...read, test, limit }, step);
   if (long !== undefined) await given.onLong?.(long);
@@ -148,8 +152,8 @@ export async function compile(given: CompileOptions, step: StepRunner): Promise<
     const circuit = await step(
       "build the circuit",
       async (call) => {
-        await buildCircuit(graph, { limit, ...call }); // before hundreds of bytes per constraint are written
-        return buildCircuit(graph, { file: r1cs, ...call });
+        await buildCircuit(graph, { claim, limit, ...call }); // before hundreds of bytes per constraint are written
+        return buildCircuit(graph, { claim, file: r1cs, ...call });
       },
       ({ constraints, domain }) => `${constraints} constraints in a domain of ${domain}`,
     );
@@ -175,7 +179,7 @@ export async function compile(given: CompileOptions, step: StepRunner): Promise<
 
 async function findWidths(
   { float, inputs, calibration }: Given,
-  { outputs = {} }: Pick<CompileOptions, "outputs">,
+  { outputs = {}, claim = "public" }: Pick<CompileOptions, "outputs" | "claim">,
   bar: Bar,
   data: Dataset,
   step: StepRunner,
@@ -185,7 +189,7 @@ async function findWidths(
     async (call) => {
       const observed = observe(float, calibration.samples, call);
       const borders = inputBorders(float, calibration.samples, inputs);
-      return searchWidths({ float, observed, inputs: borders, outputs, data, bar }, call);
+      return searchWidths({ float, observed, inputs: borders, outputs, data, bar, claim }, call);
     },
     ({ best, trade, trials }) =>
       `${trials} tried; ${best.constraints} constraints instead of ${(trade[0] as Trial).constraints}`,
@@ -226,7 +230,11 @@ function describe(
       ranges: random === undefined ? {} : (options.inputRanges ?? {}),
     },
     ...bordersOf(graph),
-    choices: { dims: options.dims ?? {}, widths: { ...DEFAULT_WIDTHS, ...options.widths } },
+    choices: {
+      dims: options.dims ?? {},
+      widths: { ...DEFAULT_WIDTHS, ...options.widths },
+      claim: options.claim ?? "public",
+    },
     circuit: { constraints, wires, domain, claimConstraints, layers: circuit.layers },
     report: {
       layers: layers as unknown as Json,

@@ -1,10 +1,10 @@
 // A compiled model opened for use: run it on a claim's bytes, and prove one claim about it. The node serves through this,
 // and so does every command. What is loaded here was checked by proof/package.ts.
 import fs from "node:fs";
-import { claimOf, claimWords, sponge } from "../circuit/claim.ts";
+import { bindingOf, claimOf } from "../circuit/claim.ts";
 import { type MakeWitness, prepareWitness } from "../circuit/witness.ts";
 import { keyHash } from "../chain/codec.ts";
-import type { Proof, Signals } from "../core/domain.ts";
+import type { ClaimForm, Proof, Signals } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { type BorderTensor, byteLengthOf, decodeTensors, encodeTensors } from "../core/tensor.ts";
@@ -21,6 +21,7 @@ export interface Parts {
   readonly name: string;
   readonly graph: Graph;
   readonly onnx: Uint8Array;
+  readonly claim: ClaimForm;
   /** Path of the proving key. */
   readonly zkey: string;
 }
@@ -32,19 +33,28 @@ export interface Package extends Parts {
   readonly circuitDigest: string;
 }
 
+export interface ProveOptions extends LongCall {
+  /** Of the commitment to the input, where the model's claim has a private one. */
+  readonly salt?: bigint;
+}
+
 export interface Session {
+  readonly claim: ClaimForm;
   readonly graph: Graph;
   readonly onnx: Uint8Array;
   readonly inputs: readonly BorderTensor[];
   readonly outputs: readonly BorderTensor[];
   /** Runs the quantized ONNX file on a claim's input bytes. */
   infer(input: Uint8Array): Promise<{ readonly output: Uint8Array; readonly tensors: readonly Float64Array[] }>;
-  /** Answers and proves. `challengeOf` gives r for c and the output, as the contract will compute it. */
+  /**
+   * Answers and proves. `challengeOf` gives r for c and the output, as the contract will compute it. @throws NodeError
+   * "input" for a salt that is missing or not wanted
+   */
   prove(
     prover: Prover,
     input: Uint8Array,
     challengeOf: (c: bigint, output: Uint8Array) => bigint,
-    call?: LongCall,
+    options?: ProveOptions,
   ): Promise<Answer>;
   close(): Promise<void>;
 }
@@ -63,7 +73,7 @@ export interface Answer {
 }
 
 /** @throws NodeError "integrity" if graph and quantized ONNX do not belong together */
-export async function openSession({ name, graph, onnx, zkey }: Parts): Promise<Session> {
+export async function openSession({ name, graph, onnx, claim: form, zkey }: Parts): Promise<Session> {
   const { inputs, outputs } = bordersOf(graph);
   const length = byteLengthOf(inputs);
   const runner = await openRunner(onnx, graph);
@@ -80,18 +90,19 @@ export async function openSession({ name, graph, onnx, zkey }: Parts): Promise<S
   }
 
   return {
+    claim: form,
     graph,
     onnx,
     inputs,
     outputs,
     infer,
-    async prove(prover, bytes, challengeOf, call = {}) {
+    async prove(prover, bytes, challengeOf, { salt, ...call } = {}) {
       const { tensors, output: answer } = await infer(bytes);
-      const r = challengeOf(sponge(claimWords(bytes, answer)), answer);
-      const claim = { ...claimOf(bytes, answer, r), r };
+      const r = challengeOf(bindingOf(bytes, answer, salt), answer);
+      const claim = { ...claimOf(bytes, answer, r, salt), r };
       const started = performance.now();
-      const make = await (witness ??= prepareWitness(graph));
-      const wtns = make(tensors, r);
+      const make = await (witness ??= prepareWitness(graph, form));
+      const wtns = make(tensors, r, salt);
       const made = performance.now();
       const { proof, signals } = await prover.prove({ zkey, wtns }, call);
       if (signals.c !== claim.c || signals.v !== claim.v || signals.r !== r) {
@@ -111,6 +122,7 @@ async function partsOf(pack: ModelPackage): Promise<Parts> {
     name: pack.manifest.name,
     graph: await readGraph(pack),
     onnx: new Uint8Array(fs.readFileSync(pack.path("quantized"))),
+    claim: pack.manifest.choices.claim,
     zkey: pack.path("zkey"),
   };
 }

@@ -3,6 +3,7 @@
 // What it finds is written down as plain widths, so that nobody has to search again to get the same bytes.
 import { setImmediate } from "node:timers/promises";
 import { buildCircuit } from "../circuit/build.ts";
+import type { ClaimForm } from "../core/domain.ts";
 import { NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { type BorderTensor, sizeOf, splitFlat } from "../core/tensor.ts";
@@ -75,6 +76,7 @@ export interface Search {
   readonly outputs: Specs<OutputSpec>;
   readonly data: Dataset;
   readonly bar: Bar;
+  readonly claim?: ClaimForm;
 }
 
 const KINDS: readonly WidthKind[] = ["weights", "activations", "features", "tables"];
@@ -207,7 +209,7 @@ async function tryWidths(search: Search, judge: Judge, widths: Widths): Promise<
     const ours = splitFlat(borders.outputs, toReals(borders.outputs, outputsOf(graph, tensors)));
     count(tally, float, judge.reals[i] as readonly Float64Array[], ours, judge.classes, data.labels?.[i]);
   }
-  const { constraints, domain } = await buildCircuit(graph);
+  const { constraints, domain } = await buildCircuit(graph, search.claim === undefined ? {} : { claim: search.claim });
   return { widths, constraints, domain, loss: judge.lossOf(tally), choices: quantized.choices };
 }
 

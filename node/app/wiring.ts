@@ -1,7 +1,7 @@
 // Where the parts meet: configuration, packages, model runtime, circuit, prover and chain become one engine. The only file
 // that knows all of them; no logic of its own beyond joining.
 import path from "node:path";
-import { claimWords, sponge } from "../circuit/claim.ts";
+import { bindingOf } from "../circuit/claim.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { openKey } from "../chain/keys.ts";
 import { type Address, Evidence, type ModelId } from "../core/domain.ts";
@@ -169,7 +169,7 @@ export function openPorts(
     infer: {
       async run(model, input) {
         const { output } = await (await sessionOf(packageOf(model))).infer(input);
-        return { output, c: sponge(claimWords(input, output)) };
+        return { output, c: bindingOf(input, output) };
       },
     },
     proving: {

@@ -217,7 +217,11 @@ async function deriveKey(
   const call: LongCall = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
   const r1cs = path.join(temporary, "circuit.r1cs");
   const same = await check("model", "circuit derived again", async () => {
-    const { sha256: digest, constraints } = await buildCircuit(graph, { file: r1cs, ...call });
+    const { sha256: digest, constraints } = await buildCircuit(graph, {
+      claim: manifest.choices.claim,
+      file: r1cs,
+      ...call,
+    });
     return [digest === record.circuitDigest, `${constraints} constraints, byte for byte those of the digest on chain`];
   });
   await check(

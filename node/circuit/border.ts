@@ -1,5 +1,19 @@
 // The claim as a circuit: bits of the output's integers, words that input and output spell, the sponge over them, and their
 // fingerprint at r. claim.ts is the same in the open.
+//
+// With a private input, c is the sponge over a salt (a free wire, absorbed first) and the input's words, and v is of the
+// output's words alone. Why that is enough, for a prover who chooses every wire after he has seen r:
+//   - c is fixed before r, which is a hash that has c in it; the requester fixed it, with the request. How many words are
+//     absorbed is fixed by the circuit, so that two (salt, input) of one c are a collision of Poseidon; nobody has two.
+//   - That input fixes the output: input and r given, every other wire follows (determined.test.ts), and the salt touches
+//     none of the model's. So the words that v is made of are fixed before r as well, although c does not absorb them.
+//   - The contract computes v from the output that it is shown, whose hash is in r, too. If that is another than the
+//     circuit's, v is the value at r of two different polynomials that were fixed before r: for at most so many of 2^254
+//     values of r as the output has words.
+// And why nothing of the input shows but its output: proofs are zero-knowledge, and c is the only signal that depends on it
+// otherwise; the salt, uniform and used once, leaves nothing to check a guess of the input against (core/commitment.ts). c
+// names neither model nor length: one commitment opened to provers of two models would show that both got the same input.
+import { RATE } from "../core/poseidon.ts";
 import {
   WORD_BYTES,
   byteLength,
@@ -17,7 +31,7 @@ import type { Lc, Wire } from "./lc.ts";
 import { ONE, lcOf, times } from "./lc.ts";
 import { boundsAt, specOf, spellingOf } from "./plan.ts";
 import type { Plan, Spelling } from "./plan.ts";
-import { ABSORB, RATE } from "./poseidon.ts";
+import { ABSORB } from "./poseidon.ts";
 import { PUBLIC, onWire } from "./sheet.ts";
 import type { Operand } from "./sheet.ts";
 import { elementOf } from "./walk.ts";
@@ -73,14 +87,18 @@ export function layClaim(walk: Walk): void {
     });
     return { ...output, entries, bits };
   });
-  const words = [...wordsOf(walk, given), ...wordsOf(walk, yielded)].map((word, i) => {
+  const inputWords = wordsOf(walk, given);
+  const words = [...inputWords, ...wordsOf(walk, yielded)].map((word, i) => {
     sheet.at({ symbol: "claim_word", index: [i] });
     return onWire(sheet, sheet.bind(word));
   });
+  const hidden = plan.claim === "private-input";
+  const absorbed = hidden ? [saltOn(walk), ...words.slice(0, inputWords.length)] : words;
+  const shown = hidden ? words.slice(inputWords.length) : words;
 
   const zero: Operand = { lc: () => lcOf(), value: () => 0 };
-  const blocks = Array.from({ length: Math.ceil(words.length / RATE) }, (_, i) =>
-    Array.from({ length: RATE }, (_, k) => words[i * RATE + k] ?? zero),
+  const blocks = Array.from({ length: Math.ceil(absorbed.length / RATE) }, (_, i) =>
+    Array.from({ length: RATE }, (_, k) => absorbed[i * RATE + k] ?? zero),
   );
   const c = blocks.reduce((h, block, i) => {
     sheet.at({ symbol: "claim_absorb", index: [i] });
@@ -90,12 +108,17 @@ export function layClaim(walk: Walk): void {
   sheet.publish(PUBLIC.c, c);
 
   const r = onWire(sheet, PUBLIC.r);
-  const v = words.reduceRight((t, word, i) => {
+  const v = shown.reduceRight((t, word, i) => {
     sheet.at({ symbol: "claim_power", index: [i] });
     return onWire(sheet, sheet.stamp(specOf("Horner"), [t, word, r]));
   }, zero);
   sheet.at({ symbol: "v", index: [] });
   sheet.publish(PUBLIC.v, v);
+}
+
+function saltOn({ sheet, salt }: Walk): Operand {
+  sheet.at({ symbol: "claim_salt", index: [] });
+  return onWire(sheet, sheet.free(() => salt)); // prettier-ignore
 }
 
 /** The words of tensors that stand one after the other on the wire. */

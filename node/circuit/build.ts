@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import type { ClaimForm } from "../core/domain.ts";
 import { NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
 import { sizeOf } from "../core/tensor.ts";
@@ -20,6 +21,8 @@ import { walkOn } from "./walk.ts";
 import { loadGadgets } from "./witness.ts";
 
 export interface BuildOptions extends LongCall {
+  /** What c and v are about; "public" unless it is given. */
+  readonly claim?: ClaimForm;
   /** Where the .r1cs goes; without it rows are only counted. */
   readonly file?: string;
   /** Where the .sym goes. */
@@ -63,7 +66,7 @@ export interface CircuitReport {
 /** @throws NodeError "unsupported" where a value could leave the bits that a gadget takes, or above the limit; "aborted" */
 export async function buildCircuit(graph: Graph, options: BuildOptions = {}): Promise<CircuitReport> {
   const { file, symFile, onProgress, signal, limit } = options;
-  const plan = planOf(graph);
+  const plan = planOf(graph, options.claim);
   await loadGadgets(plan, LIBRARY);
   const symbols = symFile === undefined ? undefined : new SymbolFile(symFile);
   const bits = new Set<number>(); // of the current layer

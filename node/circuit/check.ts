@@ -1,6 +1,7 @@
 // Does a witness satisfy a circuit? Reads any .r1cs and .wtns over BN254, trusts neither the linker nor the hints, and names
 // the first row that fails. For tests and `glassbox doctor`; the prover's own check is the proof's verification.
 import fs from "node:fs";
+import type { ClaimForm } from "../core/domain.ts";
 import { R, R_WORDS, getField, reduce } from "../core/field.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Graph } from "../model/ir.ts";
@@ -42,10 +43,15 @@ export function failingRow(r1cs: Buffer, wtns: Uint8Array): number | undefined {
 }
 
 /** @throws NodeError "integrity" naming the first row that fails; by layer and signal, if the graph is given */
-export async function checkWitness(r1csFile: string, wtns: Uint8Array, graph?: Graph): Promise<void> {
+export async function checkWitness(
+  r1csFile: string,
+  wtns: Uint8Array,
+  graph?: Graph,
+  claim?: ClaimForm,
+): Promise<void> {
   const row = failingRow(fs.readFileSync(r1csFile), wtns);
   if (row === undefined) return;
-  const named = graph === undefined ? undefined : await explainRow(graph, row);
+  const named = graph === undefined ? undefined : await explainRow(graph, row, claim);
   throw new NodeError("integrity", `the witness fails ${named === undefined ? `row ${row}` : rowText(named)}`, {
     mend: "The tensors, the circuit file or the tool's version do not belong together: compile the model again.",
     facts: { row, ...(named && { layer: named.layer, element: named.element, gadget: named.gadget }) },

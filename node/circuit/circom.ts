@@ -1,6 +1,8 @@
 // A small model as one readable circom program: the same gadgets with the same parameters, wired by loops. For people who
 // want to read what is proven, and for the test that holds the linker's rows equal to circom's. Not the build route: circom
 // takes minutes where the linker takes milliseconds. Here are the frame and the claim; the layers are in circom-layers.ts.
+import type { ClaimForm } from "../core/domain.ts";
+import { RATE } from "../core/poseidon.ts";
 import { WORD_BYTES, byteLength, byteLengthOf, sizeOf, wordCount } from "../core/tensor.ts";
 import type { BorderTensor } from "../core/tensor.ts";
 import { inputsOf } from "../model/ir.ts";
@@ -10,15 +12,14 @@ import type { Entry } from "./border.ts";
 import { layerText, list, tensor } from "./circom-layers.ts";
 import { planOf } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { RATE } from "./poseidon.ts";
 import { symbolOf } from "./walk.ts";
 
 const GADGETS = ["AtLeast", "AtMost", "Bits", "Div", "Horner", "IsZero", "Max2", "MaxIndex", "Mul", "OneHot", "Rescale"]
   .concat(["RescaleEven", "Select", "Sqrt", "Steps"]); // prettier-ignore
 
 /** The program; it compiles with the folders of circuits/ and of circomlib (as circomlib/) on circom's path. */
-export function exportCircom(graph: Graph): string {
-  const plan = planOf(graph);
+export function exportCircom(graph: Graph, form?: ClaimForm): string {
+  const plan = planOf(graph, form);
   const layers = graph.nodes.map((node, ref) => {
     return `\n    // ${node.name}: ${node.op} -> [${node.shape.join(", ")}]\n${indent(layerText(plan, ref))}`;
   });
@@ -54,30 +55,43 @@ function claim(plan: Plan): string {
   const total = first + wide(outputs);
   const input = words(plan, inputs, "input", 0);
   const output = words(plan, outputs, "output", first);
-  const blocks = Math.ceil(total / RATE);
+  const hidden = plan.claim === "private-input";
+  const absorbed = hidden ? 1 + first : total;
+  const blocks = Math.ceil(absorbed / RATE);
+  const shown = hidden ? total - first : total;
+  const word = shown === total ? "i" : `${first} + i`;
   return `signal claim_word[${total}];
-${input}${output}component claim_absorb[${blocks}];
+${input}${output}${hidden ? salted(absorbed) : ""}component claim_absorb[${blocks}];
 var h = 0;
 for (var i = 0; i < ${blocks}; i++) {
     claim_absorb[i] = Poseidon(${RATE + 1});
     claim_absorb[i].inputs[0] <== h;
     for (var k = 0; k < ${RATE}; k++) {
-        if (i * ${RATE} + k < ${total}) { claim_absorb[i].inputs[1 + k] <== claim_word[i * ${RATE} + k]; }
+        if (i * ${RATE} + k < ${absorbed}) { claim_absorb[i].inputs[1 + k] <== ${hidden ? "claim_absorbed" : "claim_word"}[i * ${RATE} + k]; }
         else { claim_absorb[i].inputs[1 + k] <== 0; }
     }
     h = claim_absorb[i].out;
 }
 c <== h;
-component claim_power[${total}];
+component claim_power[${shown}];
 var t = 0;
-for (var i = ${total - 1}; i >= 0; i--) {
+for (var i = ${shown - 1}; i >= 0; i--) {
     claim_power[i] = Horner();
     claim_power[i].t <== t;
-    claim_power[i].w <== claim_word[i];
+    claim_power[i].w <== claim_word[${word}];
     claim_power[i].r <== r;
     t = claim_power[i].o;
 }
 v <== t;
+`;
+}
+
+/** What is absorbed where the input is private: a salt that only the prover knows, then the input's words. */
+function salted(count: number): string {
+  return `signal input claim_salt;
+var claim_absorbed[${count}];
+claim_absorbed[0] = claim_salt;
+for (var i = 1; i < ${count}; i++) { claim_absorbed[i] = claim_word[i - 1]; }
 `;
 }
 

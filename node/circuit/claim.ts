@@ -1,24 +1,27 @@
 // The claim in the open, for nodes and auditors: input and output as 31-byte words, bound by c (Poseidon sponge) and
-// fingerprinted by v at r. border.ts is the same as a circuit; the contract computes r and v, but never c.
+// fingerprinted by v at r. border.ts is the same as a circuit; the contract computes r and v, but never c. A claim whose
+// input is private has a salt: c is then the commitment to salt and input, and v is of the output alone.
+import { privateCommitment } from "../core/commitment.ts";
 import { R } from "../core/field.ts";
+import { sponge } from "../core/poseidon.ts";
 import { fingerprint, wordsOfBytes } from "../core/tensor.ts";
-import { RATE, poseidon16 } from "./poseidon.ts";
 
-/** c: h' = Poseidon(h, 15 words) from h = 0, the last block padded with zero words. */
-export function sponge(words: readonly bigint[]): bigint {
-  let h = 0n;
-  for (let i = 0; i < words.length; i += RATE) {
-    h = poseidon16([h, ...Array.from({ length: RATE }, (_, k) => words[i + k] ?? 0n)]);
-  }
-  return h;
-}
-
-/** Words of a claim: those of the input, then those of the output. */
+/** Words of a public claim: those of the input, then those of the output. */
 export function claimWords(input: Uint8Array, output: Uint8Array): bigint[] {
   return [...wordsOfBytes(input), ...wordsOfBytes(output)];
 }
 
-export function claimOf(input: Uint8Array, output: Uint8Array, r: bigint): { readonly c: bigint; readonly v: bigint } {
-  const words = claimWords(input, output);
-  return { c: sponge(words), v: fingerprint(words, r, R) };
+/** c, which is there before r. */
+export function bindingOf(input: Uint8Array, output: Uint8Array, salt?: bigint): bigint {
+  return salt === undefined ? sponge(claimWords(input, output)) : privateCommitment(salt, input);
+}
+
+export function claimOf(
+  input: Uint8Array,
+  output: Uint8Array,
+  r: bigint,
+  salt?: bigint,
+): { readonly c: bigint; readonly v: bigint } {
+  const words = salt === undefined ? claimWords(input, output) : wordsOfBytes(output);
+  return { c: bindingOf(input, output, salt), v: fingerprint(words, r, R) };
 }

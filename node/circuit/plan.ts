@@ -1,5 +1,6 @@
 // What a circuit decides before it makes a row: which tensors get wires of their own, and which gadget, with which
 // parameters, each element needs by its static bounds. Pure; the walk (layers.ts) and the circom export share it.
+import type { ClaimForm } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { typeName } from "../core/tensor.ts";
 import type { IntType } from "../core/tensor.ts";
@@ -21,13 +22,14 @@ const MOST_DEEP = 200;
 
 export interface Plan {
   readonly graph: Graph;
+  readonly claim: ClaimForm;
   readonly ranges: readonly Bounds[];
   /** Per node: a linear tensor that gets a wire per element. */
   readonly bound: readonly boolean[];
 }
 
-export function planOf(graph: Graph): Plan {
-  return { graph, ranges: rangesOf(graph), bound: boundOf(graph) };
+export function planOf(graph: Graph, claim: ClaimForm = "public"): Plan {
+  return { graph, claim, ranges: rangesOf(graph), bound: boundOf(graph) };
 }
 
 /**

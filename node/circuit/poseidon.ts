@@ -1,10 +1,11 @@
-// Poseidon over BN254, 16 inputs wide, written once over an abstract state: over values it is the hash, over combinations
-// of wires it is the circuit, where only S-boxes cost rows. Constants are circomlib's, from circomlibjs' data file; equal to
-// circomlib's Poseidon(16) by test. Sbox.circom is the source of the rows.
+// core/poseidon.ts as a circuit, in circomlib's optimised form, written once over an abstract state: over values it is the
+// witness, over combinations of wires it is the rows, where only S-boxes cost any. Constants are circomlib's, from
+// circomlibjs' data file; equal to circomlib's Poseidon(16) by test. Sbox.circom is the source of the rows.
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { R, power, reduce } from "../core/field.ts";
+import { RATE } from "../core/poseidon.ts";
 import type { Gadget } from "./gadget.ts";
 import { names } from "./hints.ts";
 import type { Hint } from "./hints.ts";
@@ -13,8 +14,7 @@ import type { Lc, Row, Value } from "./lc.ts";
 
 /** The gadget's name: h' = Poseidon(h, 15 words). */
 export const ABSORB = "Absorb";
-export const RATE = 15;
-const INPUTS = 16;
+const INPUTS = RATE + 1;
 const T = INPUTS + 1;
 const FULL = 8;
 const PARTIAL = 68;
@@ -97,11 +97,6 @@ const VALUES: Algebra<bigint> = {
   add: (x, constant) => x + constant,
   mix: (factors, xs) => factors.reduce((sum, factor, i) => sum + factor * (xs[i] as bigint), 0n) % R,
 };
-
-/** Poseidon(16 inputs), as circomlib's. */
-export function poseidon16(inputs: readonly bigint[]): bigint {
-  return permute([0n, ...inputs], VALUES);
-}
 
 // ---- as a gadget: inputs and names as of circomlib's Poseidon(16) ----
 

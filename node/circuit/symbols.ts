@@ -1,6 +1,7 @@
 // Names for wires and rows, derived by rule from the walk: main.<node>[<element>].<signal>. Written as a .sym in circom's
 // format, or looked up for one row.
 import fs from "node:fs";
+import type { ClaimForm } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Graph } from "../model/ir.ts";
 import { isInput, signalName } from "./gadget.ts";
@@ -65,8 +66,8 @@ export interface RowName {
 }
 
 /** Names row `row` (from 0) of the circuit that `buildCircuit` makes of the graph. @throws NodeError "usage" */
-export async function explainRow(graph: Graph, row: number): Promise<RowName> {
-  const plan = planOf(graph);
+export async function explainRow(graph: Graph, row: number, claim?: ClaimForm): Promise<RowName> {
+  const plan = planOf(graph, claim);
   await loadGadgets(plan, LIBRARY);
   let found: RowName | undefined;
   const trace = ({ place, gadget, firstRow, rows }: Trace): void => {

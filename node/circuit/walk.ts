@@ -12,8 +12,9 @@ import type { Operand, Sheet } from "./sheet.ts";
 export interface Walk {
   readonly plan: Plan;
   readonly sheet: Sheet;
-  /** Values of every tensor, where the sheet is a witness. */
+  /** Values of every tensor, where the sheet is a witness; and of the salt, where the claim has one. */
   readonly tensors: readonly Float64Array[];
+  readonly salt: bigint;
   /** Per node, its elements' wires, NOTHING where one is always 0; undefined for a tensor of combinations. */
   readonly wires: (Int32Array | undefined)[];
   /** Per node, the first wire of the gadget that took each element apart; 0 where none did. */
@@ -25,8 +26,8 @@ export interface Walk {
 /** In place of a wire: the number 0. */
 export const NOTHING: Wire = -1;
 
-export function walkOn(plan: Plan, sheet: Sheet, tensors: readonly Float64Array[] = []): Walk {
-  return { plan, sheet, tensors, wires: [], bits: [], products: [] };
+export function walkOn(plan: Plan, sheet: Sheet, tensors: readonly Float64Array[] = [], salt = 0n): Walk {
+  return { plan, sheet, tensors, salt, wires: [], bits: [], products: [] };
 }
 
 /** The name of a node in .sym files and exported circom: an identifier, unique by its number. */

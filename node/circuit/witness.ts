@@ -1,5 +1,6 @@
 // The witness: the same walk as the circuit's, filling values instead of writing rows. Tensors are those that the model's
 // runtime gave; they are first held against the integer graph, so that a wrong one is named here and not by the verifier.
+import type { ClaimForm } from "../core/domain.ts";
 import { R, R_WORDS, putField } from "../core/field.ts";
 import { NodeError } from "../core/errors.ts";
 import { apply } from "../model/evaluate.ts";
@@ -20,15 +21,18 @@ import { walkOn } from "./walk.ts";
 import { Census, PUBLIC, PUBLICS, placeName } from "./sheet.ts";
 import type { Operand, Place, Sheet } from "./sheet.ts";
 
-/** Makes the bytes of a .wtns from the tensors of every node, in the graph's order, and the challenge r. */
-export type MakeWitness = (tensors: readonly Float64Array[], r: bigint) => Uint8Array;
+/** Makes the bytes of a .wtns from the tensors of every node, in the graph's order, the challenge r, and the claim's salt. */
+export type MakeWitness = (tensors: readonly Float64Array[], r: bigint, salt?: bigint) => Uint8Array;
 
-/** @throws NodeError from range analysis; what it returns throws "integrity" for tensors that the graph does not yield. */
-export async function prepareWitness(graph: Graph): Promise<MakeWitness> {
-  const prepared = await prepare(planOf(graph), LIBRARY);
-  return (tensors, r) => {
+/**
+ * @throws NodeError from range analysis; what it returns throws "integrity" for tensors that the graph does not yield, and
+ * "input" for an r or salt that is no field element, or a salt missing or not wanted.
+ */
+export async function prepareWitness(graph: Graph, claim?: ClaimForm): Promise<MakeWitness> {
+  const prepared = await prepare(planOf(graph, claim), LIBRARY);
+  return (tensors, r, salt) => {
     checkTensors(graph, tensors);
-    return fill(prepared, tensors, r);
+    return fill(prepared, tensors, r, salt);
   };
 }
 
@@ -53,18 +57,31 @@ export async function loadGadgets(plan: Plan, library: Library): Promise<void> {
 }
 
 /** Lays the whole circuit in one go. */
-export function layAll(plan: Plan, sheet: Sheet, tensors?: readonly Float64Array[]): void {
-  const walk = walkOn(plan, sheet, tensors);
+export function layAll(plan: Plan, sheet: Sheet, tensors?: readonly Float64Array[], salt?: bigint): void {
+  const walk = walkOn(plan, sheet, tensors, salt);
   plan.graph.nodes.forEach((_, ref) => lay(walk, ref));
   layClaim(walk);
 }
 
 /** The .wtns of tensors that are taken as they are. */
-export function fill({ plan, library, wires }: Prepared, tensors: readonly Float64Array[], r: bigint): Uint8Array {
+export function fill(
+  { plan, library, wires }: Prepared,
+  tensors: readonly Float64Array[],
+  r: bigint,
+  salt?: bigint,
+): Uint8Array {
   if (r < 0n || r >= R) throw new NodeError("input", "the challenge r is not a field element", { facts: { r } });
+  if ((salt !== undefined) !== (plan.claim === "private-input")) {
+    throw new NodeError(
+      "input",
+      `a claim with a ${plan.claim === "public" ? "public input has no" : "private input needs a"} salt`,
+    );
+  }
+  // The value is not quoted: it is what hides the input.
+  if (salt !== undefined && (salt < 0n || salt >= R)) throw new NodeError("input", "the salt is not a field element");
   const witness = new Witness(library, wires);
   witness.values.set(PUBLIC.r, r);
-  layAll(plan, witness, tensors);
+  layAll(plan, witness, tensors, salt);
   return wtnsOf(witness.values, wires);
 }
 

@@ -96,8 +96,14 @@ export function byteLengthOf(borders: readonly Pick<BorderTensor, "shape" | "typ
 
 /** The wire format of inputs or outputs: each tensor's elements in its own type. @throws NodeError "input" */
 export function encodeTensors(borders: readonly BorderTensor[], flat: Float64Array): Uint8Array {
-  const parts = splitFlat(borders, flat).map((values, i) => encodeInts(values, (borders[i] as BorderTensor).type));
-  return new Uint8Array(Buffer.concat(parts));
+  const bytes = new Uint8Array(byteLengthOf(borders));
+  let at = 0;
+  splitFlat(borders, flat).forEach((values, i) => {
+    const part = encodeInts(values, (borders[i] as BorderTensor).type);
+    bytes.set(part, at);
+    at += part.length;
+  });
+  return bytes;
 }
 
 /** Reads wire bytes back into elements, one tensor after the other. @throws NodeError "input" if the length is another */
@@ -132,13 +138,13 @@ export function wordCount(bytes: number): number {
 /** Cuts bytes into 31-byte big-endian words; the last is padded with zeros on the right. */
 export function wordsOfBytes(bytes: Uint8Array): bigint[] {
   return Array.from({ length: wordCount(bytes.length) }, (_, i) => {
-    const padded = new Uint8Array(WORD_BYTES);
-    padded.set(bytes.subarray(i * WORD_BYTES, (i + 1) * WORD_BYTES));
-    return BigInt(`0x${Buffer.from(padded).toString("hex")}`);
+    let hex = "0x";
+    for (let k = i * WORD_BYTES; k < (i + 1) * WORD_BYTES; k++) hex += (bytes[k] ?? 0).toString(16).padStart(2, "0");
+    return BigInt(hex);
   });
 }
 
-/** v of a claim: the sum of words[i] * r^(i+1) mod R, input words first, then output words. */
+/** v of a claim: the sum of words[i] * r^(i+1) mod R; of all words in the order of the claim, or of the output's alone. */
 export function fingerprint(words: readonly bigint[], r: bigint, modulus: bigint): bigint {
   let v = 0n;
   for (let i = words.length - 1; i >= 0; i--) v = ((v + (words[i] as bigint)) * r) % modulus;

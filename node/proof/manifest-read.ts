@@ -146,14 +146,16 @@ function calibrationIn(value: unknown): Calibration {
 }
 
 function choicesIn(value: unknown): Choices {
-  const { dims, widths } = members(value, "choices", ["dims", "widths"]);
+  const { dims, widths, claim } = members(value, "choices", ["dims", "widths"], ["claim"]);
   const kinds = ["weights", "activations", "features", "tables"] as const;
   const fields = members(widths, "choices.widths", kinds, ["tensors"]);
   const bits = (value: unknown, where: string): number => within(count(value, where), 2, 16, where);
   const [weights, activations, features, tables] = kinds.map((kind) => bits(fields[kind], `choices.widths.${kind}`));
   const tensors =
     fields["tensors"] === undefined ? undefined : entriesIn(fields["tensors"], "choices.widths.tensors", bits);
+  if (claim !== undefined && claim !== "private-input") throw bad("has an unknown claim in choices");
   return {
+    claim: claim ?? "public",
     dims: entriesIn(dims, "choices.dims", (size, where) => within(count(size, where), 1, MAX_ELEMENTS, where)),
     widths: { weights, activations, features, tables, ...(tensors && { tensors }) } as Widths,
   };

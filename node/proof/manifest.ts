@@ -1,7 +1,7 @@
 // manifest.json of a model package: what the model is, what it costs, how good it is, and the digest of every file beside
 // it. Canonical JSON without dates, paths or machine facts, so that the same model, calibration and tool give the same
 // bytes anywhere. Written here; read, by hand and strictly, in manifest-read.ts.
-import type { Digest, KeyKind } from "../core/domain.ts";
+import type { ClaimForm, Digest, KeyKind } from "../core/domain.ts";
 import type { BorderTensor } from "../core/tensor.ts";
 import type { Widths } from "../model/lowering.ts";
 import { canonicalJson, type Json } from "./json.ts";
@@ -62,6 +62,8 @@ export interface Choices {
   /** Sizes of the dimensions that the ONNX file leaves open, by their names. */
   readonly dims: Readonly<Record<string, number>>;
   readonly widths: Widths;
+  /** What the circuit's claim is about. In the file only where it is not "public", which has one spelling so. */
+  readonly claim: ClaimForm;
 }
 
 /** What is known of the model before it has files or keys. */
@@ -112,7 +114,7 @@ export function writeManifest(
     calibration: { from: calibration.from, sha256: calibration.sha256, ranges: { ...calibration.ranges } },
     inputs: description.inputs.map(border),
     outputs: description.outputs.map(border),
-    choices: { dims: { ...description.choices.dims }, widths: widthsOut(description.choices.widths) },
+    choices: choicesOut(description.choices),
     circuit: {
       constraints: circuit.constraints,
       wires: circuit.wires,
@@ -126,6 +128,10 @@ export function writeManifest(
     files: Object.fromEntries(entries),
     ...(key === undefined ? {} : { key: { ...key } }),
   });
+}
+
+function choicesOut({ dims, widths, claim }: Choices): Json {
+  return { dims: { ...dims }, widths: widthsOut(widths), ...(claim === "public" ? {} : { claim }) };
 }
 
 function widthsOut({ weights, activations, features, tables, tensors }: Widths): Json {

@@ -3,9 +3,9 @@
 import { buildPoseidon } from "circomlibjs";
 import { expect } from "chai";
 import fs from "node:fs";
-import { claimOf, claimWords, sponge } from "../../node/circuit/claim.ts";
-import { RATE, poseidon16 } from "../../node/circuit/poseidon.ts";
+import { claimOf, claimWords } from "../../node/circuit/claim.ts";
 import { R } from "../../node/core/field.ts";
+import { RATE, poseidon16, sponge } from "../../node/core/poseidon.ts";
 import { gadgetProgram, programOf } from "../support/r1csCircom.ts";
 import { randomOf, whole } from "../support/nets.ts";
 

@@ -23,7 +23,7 @@ function rescaleOf(least: number, most: number, options: Partial<RescaleNode>): 
   net.rescale(1, options);
   const graph = net.graph(INT16);
   const range = { lo: Float64Array.of(least), hi: Float64Array.of(most), worst: 0 };
-  return { plan: { graph, ranges: [range], bound: [] }, node: graph.nodes[1] as RescaleNode };
+  return { plan: { graph, claim: "public", ranges: [range], bound: [] }, node: graph.nodes[1] as RescaleNode };
 }
 
 describe("the plan of a circuit", () => {

@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { prepareWitness } from "../../node/circuit/witness.ts";
 import { checkWitness } from "../../node/circuit/check.ts";
-import { claimOf, claimWords, sponge } from "../../node/circuit/claim.ts";
+import { bindingOf, claimOf } from "../../node/circuit/claim.ts";
 import { R } from "../../node/core/field.ts";
 import { encodeTensors } from "../../node/core/tensor.ts";
 import { evaluate, outputsOf } from "../../node/model/evaluate.ts";
@@ -34,7 +34,7 @@ export async function agree(model: OpenModel, inputs: readonly Float64Array[], o
       if (make === undefined) continue;
       const bytes = encodeTensors(model.inputs, input);
       const output = encodeTensors(model.outputs, outputsOf(model.graph, tensors));
-      const r = (sponge(claimWords(bytes, output)) * 7n + BigInt(i)) % R;
+      const r = (bindingOf(bytes, output) * 7n + BigInt(i)) % R;
       await checkWitness(model.package.path("circuit"), make(ran, r), model.graph);
       if (options.upTo !== "proof" || options.prover === undefined) continue;
       const answer = await model.prove(options.prover, bytes, () => r);

@@ -26,6 +26,7 @@ interface Options extends SourceOptions {
   readonly test?: string;
   readonly out?: string;
   readonly name?: string;
+  readonly privateInput?: true;
   readonly keys: boolean;
   readonly maxLoss?: Bar;
   readonly maxError?: Bar;
@@ -129,12 +130,17 @@ export function compileCommand(): Command {
       "the same by the largest error of any output: 0.1 in its unit, or 1% of its range",
       parsed(parseError),
     )
+    .option(
+      "--private-input",
+      "proofs show a salted commitment to the input, and the output; requests then need one, see docs/private-input.md",
+    )
     .option("--no-keys", "stop before the proving key")
     .option("--yes", "begin what is estimated to take over a minute without being asked");
   withExamples(command, [
     "compile models/digits-cnn/model.onnx --calibration models/digits-cnn/calibration.npz --test models/digits-cnn/test.npz",
     "compile my.onnx --calibration random:7 --input uint8 --no-keys",
     "compile my.onnx --calibration samples.csv --input int16@-8 --out packages/my",
+    "compile my.onnx --calibration samples.npz --private-input",
     "compile my.onnx --calibration samples.npz --test labelled.npz --max-loss 0.5%",
     "compile two.onnx --calibration both.npz --input image=uint8 --input age=int16@-4 --output scores=int32 --dim length=16",
   ]);
@@ -151,6 +157,7 @@ export function compileCommand(): Command {
           ...preparing(context, options),
           name,
           out: context.path(options.out ?? name),
+          ...(options.privateInput && { claim: "private-input" as const }),
           keys: options.keys,
           keyCache,
           ...barOf(options),

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { Command } from "commander";
 import { buildCircuit } from "../../circuit/build.ts";
-import { claimOf, claimWords, sponge } from "../../circuit/claim.ts";
+import { bindingOf, claimOf } from "../../circuit/claim.ts";
 import { prepareWitness } from "../../circuit/witness.ts";
 import { openKey } from "../../chain/keys.ts";
 import { asNodeError, EXIT_CODES } from "../../core/errors.ts";
@@ -129,7 +129,7 @@ export function doctorCommand(): Command {
           const { inputs, outputs } = bordersOf(graph);
           const input = encodeTensors(inputs, x);
           const output = encodeTensors(outputs, outputsOf(graph, expected));
-          const c = sponge(claimWords(input, output));
+          const c = bindingOf(input, output);
           const r = 1n + c / 2n;
           const wtns = (await prepareWitness(graph))(expected, r);
           const started = performance.now();

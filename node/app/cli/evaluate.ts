@@ -37,7 +37,7 @@ export function evaluateCommand(): Command {
           measureAccuracy({ source, float, graph: model.graph, runner, data }, call),
         );
         const witnessed = await context.step("compare bit for bit", async ({ onProgress }) => {
-          const make = await prepareWitness(model.graph);
+          const make = await prepareWitness(model.graph, model.claim);
           for (const [i, sample] of data.samples.entries()) {
             const integers = toIntegers(model.inputs, sample);
             const tensors = await runner.run(integers);
@@ -52,7 +52,8 @@ export function evaluateCommand(): Command {
                 );
               }
             });
-            if (i < options.witnesses) make(tensors, BigInt(i + 1));
+            const salt = model.claim === "private-input" ? [0n] : []; // hides nothing: these witnesses stay here
+            if (i < options.witnesses) make(tensors, BigInt(i + 1), ...salt);
             onProgress({ what: "samples", done: i + 1, total: data.samples.length });
           }
           return Math.min(options.witnesses, data.samples.length);

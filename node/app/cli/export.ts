@@ -14,7 +14,7 @@ export function exportCommand(): Command {
   return command.action(
     action(async (context, folder: string, options: { readonly out?: string }) => {
       const pack = await loadPackage(context.path(folder), { keys: false, signal: context.signal });
-      const text = exportCircom(await readGraph(pack));
+      const text = exportCircom(await readGraph(pack), pack.manifest.choices.claim);
       if (options.out === undefined) return context.terminal.say(text);
       fs.writeFileSync(context.path(options.out), text);
       context.report({ file: context.path(options.out), characters: text.length }, (say) =>

@@ -121,6 +121,8 @@ export function showPackage({ folder, digest, manifest }: ModelPackage, types: E
   sayBorders("output", manifest.outputs, undefined, say);
   say(`bytes     ${byteLengthOf(manifest.inputs)} in, ${byteLengthOf(manifest.outputs)} out`);
   say(`circuit   ${domainText(circuit)}, ${grouped(circuit.claimConstraints)} of them for the claim`);
+  if (manifest.choices.claim === "private-input")
+    say("claim     of the output; the input stays private, under a salted commitment");
   say(`accuracy  ${comparisonText(accuracy)} (${accuracy.samples} ${accuracy.on} samples)`);
   say(
     key === undefined

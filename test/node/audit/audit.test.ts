@@ -6,7 +6,7 @@ import path from "node:path";
 import { audit, type AuditReport } from "../../../node/audit/audit.ts";
 import type { ChainClient, ModelRecord } from "../../../node/chain/client.ts";
 import { challenge, keccak, keyHash, modelId } from "../../../node/chain/codec.ts";
-import { claimOf, claimWords, sponge } from "../../../node/circuit/claim.ts";
+import { bindingOf, claimOf } from "../../../node/circuit/claim.ts";
 import { type Address, Evidence, type Hex, type RequestId, type VerifyingKey } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { type BorderTensor, byteLengthOf, decodeTensors, encodeTensors } from "../../../node/core/tensor.ts";
@@ -39,7 +39,7 @@ function chainOf(model: OpenModel, over: Partial<ModelRecord>, key: VerifyingKey
   const input = new Uint8Array(byteLengthOf(model.inputs)).fill(1);
   const tensors = evaluate(model.graph, decodeTensors(model.inputs, input));
   const output = encodeTensors(model.outputs, outputsOf(model.graph, tensors));
-  const c = sponge(claimWords(input, output));
+  const c = bindingOf(input, output);
   const claim = { chainId: 1n, contract: COORDINATOR, request: REQUEST, model: id, prover: PROVER, c, input, output };
   const r = challenge("claim", claim);
   const proof = prove(TRAPDOOR, { c, v: claimOf(input, output, r).v, r });

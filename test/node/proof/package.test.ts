@@ -26,7 +26,11 @@ const description: Description = {
   calibration: { from: "random:7", sha256: sha256("calibration"), ranges: { "": [-1, 0.5] } },
   inputs: [border],
   outputs: [{ ...border, name: "y", shape: [4, 1] }],
-  choices: { dims: { length: 4 }, widths: { weights: 8, activations: 8, features: 12, tables: 10, tensors: { y: 6 } } },
+  choices: {
+    dims: { length: 4 },
+    widths: { weights: 8, activations: 8, features: 12, tables: 10, tensors: { y: 6 } },
+    claim: "public",
+  },
   circuit: {
     constraints: 13,
     wires: 16,
