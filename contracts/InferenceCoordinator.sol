@@ -119,11 +119,12 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         record.at = uint32(block.timestamp);
         record.status = uint8(RequestStatus.Claimed);
         if (msg.value > 0) {
+            // More than the collateral is welcome: nobody knows the price of the second before it is there.
             require(r.token == address(0), ValueMismatch(msg.value, 0));
-            _take(r.token, collateral);
-        } else {
-            _debit(msg.sender, r.token, collateral);
+            _credit(msg.sender, r.token, msg.value);
+            emit Deposited(msg.sender, r.token, msg.value);
         }
+        _debit(msg.sender, r.token, collateral);
         emit Claimed(id, msg.sender, price, collateral, r.claimEnd(block.timestamp));
     }
 

@@ -81,7 +81,8 @@ abstract contract Ledger is ILedger, ReentrancyGuardTransient {
         require(token.code.length > 0, TokenHasNoCode(token));
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = IERC20(token).balanceOf(address(this)) - before;
+        uint256 held = IERC20(token).balanceOf(address(this));
+        uint256 received = held > before ? held - before : 0;
         require(received == amount, TokenTakesFee(token, amount, received));
     }
 }

@@ -5,16 +5,17 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IInferenceCoordinator} from "./interfaces/IInferenceCoordinator.sol";
+import {ILedger} from "./interfaces/ILedger.sol";
 import {IPermit2} from "./interfaces/IPermit2.sol";
 import {Request, RequestId} from "./types/Request.sol";
 
 /// @title Sends a signed request with a signed payment, in one transaction
-/// @notice Without rights and without state: it moves what a signature lets it move into the signer's account at the
-/// coordinator, and hands the signed request on.
+/// @notice Without rights and without state: it moves what a signature lets it move into the payer's account at the
+/// coordinator, and hands the signed request on. If that is refused, nothing was moved.
 contract RequestRelay {
     using SafeERC20 for IERC20;
 
-    error PermitNotUsed(address token, address owner);
+    error PayerIsNotRequester(address payer, address requester);
 
     /// @notice Where Uniswap's Permit2 is on every chain that has it.
     IPermit2 public constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
@@ -25,8 +26,10 @@ contract RequestRelay {
         coordinator = coordinator_;
     }
 
-    /// @notice Pays maxFee by the payer's ERC-2612 permit for this contract, then makes the request.
-    /// Reverts if somebody used the permit up before, since an allowance alone must not let strangers move money.
+    /// @notice Pays maxFee by the requester's ERC-2612 permit for this contract, then makes the request.
+    /// The permit may be used up already, since anybody who sees it can send it to the token: the allowance is there then.
+    /// The consent to pay is the signature of the request, which names payer, token and amount and serves once. So only the
+    /// requester itself can be the payer, and nobody should approve this contract for anything else.
     function requestWithPermit(
         Request calldata r,
         bytes calldata input,
@@ -36,15 +39,17 @@ contract RequestRelay {
         bytes32 s1,
         bytes32 s2
     ) external returns (RequestId) {
-        // The nonce shows that the signature was used now: some tokens answer a call of permit that they do not know.
-        uint256 nonce = IERC20Permit(r.token).nonces(r.payer);
-        IERC20Permit(r.token).permit(r.payer, address(this), r.maxFee, permitDeadline, v, s1, s2);
-        require(IERC20Permit(r.token).nonces(r.payer) == nonce + 1, PermitNotUsed(r.token, r.payer));
+        require(r.payer == r.requester, PayerIsNotRequester(r.payer, r.requester));
+        require(r.token.code.length > 0, ILedger.TokenHasNoCode(r.token));
+        // Without an allowance the transfer fails, whatever the token makes of this call.
+        // solhint-disable-next-line no-empty-blocks
+        try IERC20Permit(r.token).permit(r.payer, address(this), r.maxFee, permitDeadline, v, s1, s2) {} catch {}
         IERC20(r.token).safeTransferFrom(r.payer, address(this), r.maxFee);
         return _forward(r, input, signature);
     }
 
     /// @notice As {requestWithPermit}, by the payer's signature for Permit2 (SignatureTransfer, this contract as spender).
+    /// The payer may be another than the requester, whom it authorised at the coordinator.
     function requestWithPermit2(
         Request calldata r,
         bytes calldata input,

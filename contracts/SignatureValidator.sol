@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ISignatureValidator} from "./interfaces/ISignatureValidator.sol";
 
@@ -10,15 +11,33 @@ contract SignatureValidator is ISignatureValidator {
 
     /// @inheritdoc ISignatureValidator
     function isValid(address signer, bytes32 hash, bytes calldata signature) external returns (bool) {
-        bytes memory inner = signature;
-        if (signature.length >= 32 && bytes32(signature[signature.length - 32:]) == MAGIC) {
-            address factory;
-            bytes memory data;
-            (factory, data, inner) = abi.decode(signature[:signature.length - 32], (address, bytes, bytes));
-            // That it fails is for the check below to find out: the account may be there already, or need an upgrade.
+        uint256 length = signature.length;
+        if (length < 32 || bytes32(signature[length - 32:]) != MAGIC) return _isSigned(signer, hash, signature);
+
+        // Decoded in a call, so that what can not be decoded is invalid like any other signature.
+        try this.unwrap(signature[:length - 32]) returns (address factory, bytes memory data, bytes memory inner) {
+            if (_isSigned(signer, hash, inner)) return true;
             // solhint-disable-next-line avoid-low-level-calls
-            if (signer.code.length == 0) factory.call(data);
+            (bool called, ) = factory.call(data);
+            return called && _isSigned(signer, hash, inner);
+        } catch {
+            return false;
         }
-        return SignatureChecker.isValidSignatureNow(signer, hash, inner);
+    }
+
+    /// @notice What a signature in the form of ERC-6492 holds, without its magic end: who makes the account ready to be asked,
+    /// called with what, and the account's own signature.
+    function unwrap(
+        bytes calldata wrapped
+    ) external pure returns (address factory, bytes memory data, bytes memory inner) {
+        return abi.decode(wrapped, (address, bytes, bytes));
+    }
+
+    /// @dev By the account's key, if it has one: code that an EIP-7702 delegation puts there does not take the key's power
+    /// away, and need not know ERC-1271. A contract has no key.
+    function _isSigned(address signer, bytes32 hash, bytes memory signature) private view returns (bool) {
+        (address recovered, ECDSA.RecoverError err, ) = ECDSA.tryRecover(hash, signature);
+        if (err == ECDSA.RecoverError.NoError && recovered == signer) return true;
+        return signer.code.length > 0 && SignatureChecker.isValidERC1271SignatureNow(signer, hash, signature);
     }
 }

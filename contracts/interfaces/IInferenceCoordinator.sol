@@ -116,7 +116,7 @@ interface IInferenceCoordinator is ILedger {
     function cancel(Request calldata r) external;
 
     /// @notice Locks the price of this second for the caller, who may fulfil alone to the claim's end, and takes the collateral
-    /// from the caller's account, or from msg.value.
+    /// from the caller's account, into which msg.value is put before.
     function claim(Request calldata r) external payable;
 
     /// @notice Brings an output and the proof that the model maps the request's input to it. Anybody may send it; the fee
