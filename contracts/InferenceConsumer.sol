@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
+import {IInferenceCoordinator} from "./interfaces/IInferenceCoordinator.sol";
 import {InferenceRequester} from "./InferenceRequester.sol";
 import {ModelId} from "./types/Model.sol";
 import {Payment, Request, RequestId} from "./types/Request.sol";
@@ -24,6 +25,9 @@ abstract contract InferenceConsumer is IInferenceConsumer, InferenceRequester, E
     uint32 internal constant CALLBACK_GAS = 200_000;
 
     mapping(RequestId => Pending) private _pending;
+
+    // solhint-disable-next-line no-empty-blocks
+    constructor(IInferenceCoordinator coordinator_) InferenceRequester(coordinator_) {}
 
     /// @inheritdoc IInferenceConsumer
     function onInference(RequestId id, bytes calldata output) external {
