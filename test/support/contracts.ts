@@ -360,9 +360,10 @@ export async function openChain(chainNumber = Number(CHAIN_ID)) {
         token === NATIVE
           ? await ethers.provider.getBalance(coordinatorAddress)
           : ((await view(await ethers.getContractAt("IERC20", token), "balanceOf", [coordinatorAddress])) as bigint);
+      const names = new Map<string, string>(others.map((other) => [other, other]));
+      for (const name of SIGNERS) names.set(signers[name].address, name);
       const accounts: (readonly [string, bigint])[] = [];
-      for (const name of SIGNERS) accounts.push([name, await balanceOf(signers[name].address, token)]);
-      for (const other of others) accounts.push([other, await balanceOf(other, token)]);
+      for (const [address, name] of names) accounts.push([name, await balanceOf(address, token)]);
       const owed = Object.fromEntries(accounts.filter(([, amount]) => amount > 0n));
       const escrow = accounts.reduce((rest, [, amount]) => rest - amount, held);
       return { escrow, owed };
