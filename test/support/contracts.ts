@@ -204,8 +204,8 @@ export async function openChain(chainNumber = Number(CHAIN_ID)) {
         modelId: id,
         prover: from.address,
         c,
-        input: isPrivate ? NOTHING : bytesOf("sample input", facts.inputLength),
-        output: bytesOf("sample output", facts.outputLength),
+        input: over.sample?.input ?? (isPrivate ? NOTHING : bytesOf("sample input", facts.inputLength)),
+        output: over.sample?.output ?? bytesOf("sample output", facts.outputLength),
         ...(isPrivate ? { inputHash: toBeHex(c, 32) as Hex } : {}),
         ...over.sample,
       };
