@@ -7,7 +7,10 @@ process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 
 const CHECKS: readonly (readonly [string, readonly string[]])[] = [
   ["types", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]],
-  ["lint (TypeScript)", ["node_modules/eslint/bin/eslint.js", "node", "scripts", "test", "hardhat.config.ts"]],
+  [
+    "lint (TypeScript)",
+    ["node_modules/eslint/bin/eslint.js", "node", "scripts", "test", "ignition", "hardhat.config.ts"],
+  ],
   ["lint (Solidity)", ["node_modules/solhint/solhint.js", "--max-warnings", "0", "contracts/**/*.sol"]],
   ["formatting", ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level", "warn", "."]],
 ];

@@ -23,16 +23,22 @@ const DEVELOPMENT_KEYS = [
 ];
 const START_MS = 60_000;
 
-function commandOf(kind: ChainKind): readonly [string, readonly string[]] {
+export interface ChainOptions {
+  /** anvil only; without it 31337. */
+  readonly chainId?: number;
+}
+
+function commandOf(kind: ChainKind, { chainId }: ChainOptions): readonly [string, readonly string[]] {
   if (kind === "edr") {
     return [process.execPath, [path.join(path.dirname(fileURLToPath(import.meta.url)), "edr.ts")]];
   }
   const binary = createRequire(import.meta.url).resolve("@foundry-rs/anvil-linux-amd64/bin/anvil");
-  return [binary, ["--host", "127.0.0.1", "--port", "0", "--hardfork", "osaka", "--accounts", "3"]];
+  const id = chainId === undefined ? [] : ["--chain-id", String(chainId)];
+  return [binary, ["--host", "127.0.0.1", "--port", "0", "--hardfork", "osaka", "--accounts", "3", ...id]];
 }
 
-async function start(kind: ChainKind): Promise<LocalChain> {
-  const [command, args] = commandOf(kind);
+async function start(kind: ChainKind, options: ChainOptions): Promise<LocalChain> {
+  const [command, args] = commandOf(kind, options);
   const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
   const child = spawn(command, args, { cwd: root, stdio: ["pipe", "pipe", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -66,11 +72,11 @@ async function start(kind: ChainKind): Promise<LocalChain> {
 }
 
 /** @param kind which implementation; without it, anvil where it is present and runs, else EDR */
-export async function startChain(kind?: ChainKind): Promise<LocalChain> {
-  if (kind !== undefined) return start(kind);
+export async function startChain(kind?: ChainKind, options: ChainOptions = {}): Promise<LocalChain> {
+  if (kind !== undefined) return start(kind, options);
   try {
-    return await start("anvil");
+    return await start("anvil", options);
   } catch {
-    return start("edr"); // no such package for this platform, or the binary does not run here
+    return start("edr", options); // no such package for this platform, or the binary does not run here
   }
 }

@@ -1,91 +1,16 @@
-// The verifying key and the proof in their four spellings: core's, a .zkey's, snarkjs' JSON and the contract's bytes. Says
-// what a fit key is (soundVerifyingKey). No pairing here; that is verify.ts.
+// The verifying key and the proof in their four spellings: core's, a .zkey's, snarkjs' JSON and the contract's bytes. What
+// a fit key is says groth16/check.ts. No pairing here.
 import type { Proof, Signals, VerifyingKey } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { getField, Q, R } from "../core/field.ts";
 import type { SnarkjsProof, SnarkjsVerificationKey } from "snarkjs";
-import { isSound, localCurve } from "../groth16/curve.ts";
+import { type G1, type G2, SIGNALS } from "../groth16/check.ts";
 import { openZkey, SECTION } from "./zkey.ts";
 
-export type G1 = readonly [bigint, bigint];
-/** Halves [imaginary, real] as in core/domain.ts. */
-export type G2 = readonly [readonly [bigint, bigint], readonly [bigint, bigint]];
+export { encodeG1, encodeG2, soundVerifyingKey } from "../groth16/check.ts";
 
-/** c, v and r. */
-export const SIGNALS = 3;
 /** alpha1 64 | beta2 128 | gamma2 128 | delta2 128 | IC 4 x 64 */
 export const VKEY_BYTES = 64 + 3 * 128 + 64 * (SIGNALS + 1);
-
-const GENERATOR2: G2 = [
-  [
-    11559732032986387107991004021392285783925812861821192530917403151452391805634n,
-    10857046999023057135944570762232829481370756359578518086990519993285655852781n,
-  ],
-  [
-    4082367875863433681332203403145435568316851327593401208105741076214120093531n,
-    8495653923123431417604973247489272438418190587263600148770280649306958101930n,
-  ],
-];
-
-const GENERATOR1: G1 = [1n, 2n];
-
-/** On the curve, x is equal for a point and its negative only. Negatives forge as well: see soundVerifyingKey. */
-const sameOrNegative = ([a]: G1 | G2, [b]: G1 | G2): boolean => [a].flat().join() === [b].flat().join();
-
-/**
- * Refuses a key that no contract must trust, as KeyLib.sol does: wrong number of signals, points not in their groups, two of
- * beta, gamma and delta equal, delta the generator (a setup that nobody contributed to). With delta = gamma or its negative,
- * A = alpha, B = beta and C = minus or plus the signals' point is a proof of anything.
- * @throws NodeError "integrity"
- */
-export async function soundVerifyingKey(key: VerifyingKey): Promise<void> {
-  const refuse = (what: string, mend: string): never => {
-    throw new NodeError("integrity", `the verifying key is not fit for use: ${what}`, { mend });
-  };
-  if (key.ic.length !== SIGNALS + 1) {
-    refuse(`it has ${key.ic.length - 1} signals, not ${SIGNALS}`, "Use the key that was made for this circuit.");
-  }
-  const curve = await localCurve();
-  const bad = "The file is damaged or was made by a faulty tool; make the key again.";
-  for (const [name, point] of [["alpha", key.alpha], ...key.ic.map((p, i) => [`IC[${i}]`, p])] as [string, G1][]) {
-    const bytes = encodeG1(point);
-    if (bytes === undefined || !isSound(curve, "G1", bytes)) refuse(`${name} is not a point of G1`, bad);
-  }
-  for (const name of ["beta", "gamma", "delta"] as const) {
-    const bytes = encodeG2(key[name]);
-    if (bytes === undefined || !isSound(curve, "G2", bytes)) refuse(`${name} is not a point of G2`, bad);
-  }
-  const uncontributed = "Add a contribution to the ceremony (`glassbox ceremony contribute`) and finish it.";
-  if (sameOrNegative(key.gamma, key.delta)) refuse("gamma equals delta or its negative", uncontributed);
-  if (sameOrNegative(key.delta, GENERATOR2)) refuse("delta is the generator or its negative", uncontributed);
-  const foreign = "No setup ends like this; make the key again with this tool.";
-  if (sameOrNegative(key.alpha, GENERATOR1)) refuse("alpha is the generator or its negative", foreign);
-  if (sameOrNegative(key.beta, GENERATOR2)) refuse("beta is the generator or its negative", foreign);
-  for (const name of ["gamma", "delta"] as const) {
-    if (sameOrNegative(key.beta, key[name])) refuse(`beta equals ${name} or its negative`, foreign);
-  }
-}
-
-/** Affine Montgomery bytes as ffjavascript wants them; undefined if a coordinate is not below Q. */
-export function encodeG1(point: G1): Uint8Array | undefined {
-  return montgomery(point);
-}
-
-export function encodeG2([[xi, xr], [yi, yr]]: G2): Uint8Array | undefined {
-  return montgomery([xr, xi, yr, yi]);
-}
-
-function montgomery(values: readonly bigint[]): Uint8Array | undefined {
-  const bytes = Buffer.alloc(32 * values.length);
-  for (const [i, value] of values.entries()) {
-    if (value < 0n || value >= Q) return undefined;
-    const shifted = (value << 256n) % Q;
-    for (let k = 0; k < 4; k++) {
-      bytes.writeBigUInt64LE((shifted >> BigInt(64 * k)) & 0xffffffffffffffffn, 32 * i + 8 * k);
-    }
-  }
-  return new Uint8Array(bytes);
-}
 
 /** 2^-256 mod Q. `inverse` is of the other field, so by Fermat. */
 const UNSHIFT = ((): bigint => {

@@ -1,0 +1,40 @@
+// What is deployed and where: the table of contracts with their constructors' arguments, and the one salt. From these and
+// the compiled code follow all addresses, the same on every chain; Ignition's module and `glassbox deploy` both use it.
+// No sending here: that is deploy.ts.
+import { AbiCoder, concat } from "ethers";
+import type { Address, Hex } from "../core/domain.ts";
+import { addressFor } from "./createx.ts";
+
+/** "glassbox.v1" in bytes. Another salt is another deployment. */
+export const SALT: Hex = `0x${"676c617373626f782e7631".padEnd(64, "0")}`;
+
+/** In the order in which they are made. Arguments are addresses of contracts before them. */
+export const CONTRACTS = {
+  ModelRegistry: [],
+  SignatureValidator: [],
+  InferenceCoordinator: ["ModelRegistry", "SignatureValidator"],
+  Groth16Verifier: [],
+  RequestRelay: ["InferenceCoordinator"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type ContractName = keyof typeof CONTRACTS;
+export const CONTRACT_NAMES = Object.keys(CONTRACTS) as ContractName[];
+
+export interface Planned {
+  readonly name: ContractName;
+  readonly address: Address;
+  readonly initCode: Hex;
+}
+
+/** @param codeOf the creation code of a contract, without arguments */
+export function planned(codeOf: (name: ContractName) => string): readonly Planned[] {
+  const made = new Map<string, Address>();
+  return CONTRACT_NAMES.map((name) => {
+    const args = CONTRACTS[name].map((argument) => made.get(argument) as Address);
+    const words = AbiCoder.defaultAbiCoder().encode(Array<string>(args.length).fill("address"), args);
+    const initCode = concat([codeOf(name), words]) as Hex;
+    const address = addressFor(SALT, initCode);
+    made.set(name, address);
+    return { name, address, initCode };
+  });
+}
