@@ -4,8 +4,11 @@ import { buildPoseidon } from "circomlibjs";
 import { expect } from "chai";
 import fs from "node:fs";
 import { claimOf, claimWords } from "../../node/circuit/claim.ts";
+import { newSalt, privateCommitment, saltOfBytes, saltToBytes } from "../../node/core/commitment.ts";
+import { NodeError } from "../../node/core/errors.ts";
 import { R } from "../../node/core/field.ts";
 import { RATE, poseidon16, sponge } from "../../node/core/poseidon.ts";
+import { fingerprint, wordsOfBytes } from "../../node/core/tensor.ts";
 import { gadgetProgram, programOf } from "../support/r1csCircom.ts";
 import { randomOf, whole } from "../support/nets.ts";
 
@@ -20,6 +23,8 @@ interface Vectors {
     readonly c: string;
     readonly v: string;
   }[];
+  /** Of private inputs: c is of salt and input. */
+  readonly commitments: readonly { readonly salt: string; readonly input: string; readonly c: string }[];
 }
 
 /** Lengths at the borders of a word (31 bytes) and of a block (15 words, 465 bytes). */
@@ -41,12 +46,18 @@ function generated(): Vectors {
   const element = (): bigint => BigInt(`0x${hex(32)}`) % R;
   const words = [[], [0n], [1n], [R - 1n], ...[2, 14, 15, 16, 30, 31].map((n) => Array.from({ length: n }, element))];
   const challenges = [0n, 1n, R - 1n];
+  const salts = [0n, R - 1n];
   return {
     sponges: words.map((list) => ({ words: list.map(String), c: sponge(list).toString() })),
     claims: LENGTHS.map(([inputLength, outputLength], i) => {
       const [input, output, r] = [hex(inputLength), hex(outputLength), challenges[i] ?? element()];
       const { c, v } = claimOf(Buffer.from(input, "hex"), Buffer.from(output, "hex"), r);
       return { input, output, r: r.toString(), c: c.toString(), v: v.toString() };
+    }),
+    // 434 bytes are 14 words: with the salt, one block
+    commitments: [1, 31, 32, 434, 435, 784].map((length, i) => {
+      const [salt, input] = [salts[i] ?? element(), hex(length)];
+      return { salt: salt.toString(), input, c: privateCommitment(salt, Buffer.from(input, "hex")).toString() };
     }),
   };
 }
@@ -75,6 +86,12 @@ describe("the claim's vectors", function () {
       return h;
     };
     for (const { words, c } of vectors.sponges) expect(reference(words.map(BigInt))).to.equal(BigInt(c));
+    for (const { salt, input, c } of vectors.commitments) {
+      const words = wordsOfBytes(Buffer.from(input, "hex"));
+      expect(reference([BigInt(salt), ...words])).to.equal(BigInt(c));
+      expect(reference([...words, BigInt(salt)])).to.not.equal(BigInt(c));
+      expect(privateCommitment((BigInt(salt) + 1n) % R, Buffer.from(input, "hex"))).to.not.equal(BigInt(c));
+    }
     for (const { words, c } of claims) {
       expect(reference(words)).to.equal(c);
       for (const other of [[...words, 1n], words.slice(1), [...words.slice(1), words[0]!]]) {
@@ -98,6 +115,28 @@ describe("the claim's vectors", function () {
       const power = words.reduceRight((t, w) => step.run({ t: [t], w: [w], r: [r] })[step.wireOf.get("o")!]!, 0n);
       expect(power).to.equal(v);
     }
+  });
+
+  it("hide an input under a salt that has one spelling and is drawn from the whole field", () => {
+    const [input, output] = [Uint8Array.of(1, 2, 3), Uint8Array.of(4)];
+    const own = claimOf(input, output, 5n, 77n);
+    expect(own).to.deep.equal({ c: privateCommitment(77n, input), v: fingerprint(wordsOfBytes(output), 5n, R) });
+    expect(own.v).to.not.equal(claimOf(input, output, 5n).v);
+    expect(claimOf(input, Uint8Array.of(5), 5n, 77n).c, "c is of the input alone").to.equal(own.c);
+
+    const ends = [0n, 1n, R - 1n];
+    for (const salt of ends) expect(saltOfBytes(saltToBytes(salt))).to.equal(salt);
+    const refused = [saltToBytes(R), new Uint8Array(32).fill(255), saltToBytes(1n).subarray(1), new Uint8Array(33)];
+    for (const bytes of refused) expect(() => saltOfBytes(bytes)).to.throw(NodeError, "field element");
+
+    // drawn again until below R: 2^254 - 1 and R are not, R - 1 is
+    const drawn = [new Uint8Array(32).fill(255), saltToBytes(R), saltToBytes(R - 1n)];
+    const draw = (): bigint => newSalt((bytes) => bytes.set(drawn.shift() as Uint8Array));
+    expect(draw()).to.equal(R - 1n);
+    expect(drawn).to.deep.equal([]);
+    const many = Array.from({ length: 64 }, () => newSalt());
+    expect(new Set(many).size).to.equal(64);
+    expect(many.some((salt) => salt > R / 2n) && many.some((salt) => salt < R / 2n)).to.equal(true);
   });
 
   it("have another c and, but for r = 0, another v for one bit of input or output flipped", () => {

@@ -86,6 +86,9 @@ describe("constraint snapshots", function () {
         await buildCircuit(graph, { file: path.join(folder, `${name.replace(/\W/g, "-")}.r1cs`) }),
       );
     }
+    networks["mlp784, private input"] = networkOf(
+      await buildCircuit(mlp784(), { claim: "private-input", file: path.join(folder, "private.r1cs") }),
+    );
     networks["cifarCnn"] = networkOf(await buildCircuit(cifarCnn()));
     found = JSON.parse(JSON.stringify({ gadgets: Object.fromEntries(gadgets), networks })) as Snapshot;
     if (UPDATE) fs.writeFileSync(FILE, `${JSON.stringify(found, null, 2)}\n`);
