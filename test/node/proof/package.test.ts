@@ -6,7 +6,8 @@ import { NodeError } from "../../../node/core/errors.ts";
 import * as ceremony from "../../../node/proof/ceremony.ts";
 import { sha256 } from "../../../node/proof/files.ts";
 import { canonicalJson, type Json } from "../../../node/proof/json.ts";
-import { type Description, FILES, MANIFEST, type Role } from "../../../node/proof/manifest.ts";
+import { type Description, FILES, MANIFEST, type Role, writeManifest } from "../../../node/proof/manifest.ts";
+import { parseManifest } from "../../../node/proof/manifest-read.ts";
 import { addKey, loadPackage, type PackageKey, readGraph, writePackage } from "../../../node/proof/package.ts";
 import { DEVELOPMENT_SEED } from "../../../node/proof/setup.ts";
 import { serializeGraph } from "../../../node/model/serialize.ts";
@@ -21,6 +22,7 @@ const graph: Graph = {
   ],
   outputs: [{ ref: 1, border: { ...border, name: "y", shape: [4, 1] } }],
 };
+const ENTRY = { sha256: sha256("file"), bytes: 4 };
 const description: Description = {
   name: "tiny-mlp",
   calibration: { from: "random:7", sha256: sha256("calibration"), ranges: { "": [-1, 0.5] } },
@@ -81,6 +83,18 @@ describe("a model package", function () {
     expect(fs.readdirSync(at("a"))).to.have.members(
       [MANIFEST, ...Object.values(FILES)].filter((f) => f !== FILES.ceremony),
     );
+  });
+
+  it("says of a private input, and nothing of a public one: older packages keep their bytes", () => {
+    const { choices } = description;
+    const files = { source: ENTRY, quantized: ENTRY, graph: ENTRY, circuit: ENTRY };
+    const [open, hidden] = (["public", "private-input"] as const).map((claim) =>
+      writeManifest({ ...description, choices: { ...choices, claim } }, files, undefined),
+    ) as [string, string];
+    expect(open).to.not.include('claim"');
+    expect(hidden).to.include('"claim": "private-input"');
+    expect(parseManifest(Buffer.from(open)).choices.claim).to.equal("public");
+    expect(parseManifest(Buffer.from(hidden)).choices.claim).to.equal("private-input");
   });
 
   it("is the same bytes wherever, whenever and in whatever order of members it is written", async () => {
@@ -344,6 +358,13 @@ describe("a model package", function () {
         ["a tensor of 1 bit", (m) => Object.assign(widths(m), { tensors: { y: 1 } }), /1 for choices.widths.tensors/],
         ["no width of tables", (m) => delete widths(m)["tables"], /lacks "tables"/],
         ["a width of magic", (m) => Object.assign(widths(m), { magic: 8 }), /unknown "magic"/],
+        [
+          "a public claim spelled out",
+          (m) => Object.assign(m["choices"] as Loose, { claim: "public" }),
+          /unknown claim/,
+        ],
+        ["a claim of another kind", (m) => Object.assign(m["choices"] as Loose, { claim: "private" }), /unknown claim/],
+        ["no claim", (m) => Object.assign(m["choices"] as Loose, { claim: null }), /unknown claim/],
         ["notices that are no list", (m) => Object.assign(m, { notices: "none" }), /no list/],
         ["a tool without version", (m) => Object.assign(m["tools"] as Loose, { node: 24 }), /no text/],
       ];
