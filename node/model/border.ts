@@ -1,12 +1,14 @@
 // The model's border: which integer type and power of two carry its real inputs and outputs, and the way across. Declared
 // by the caller, implied by the ONNX element type, or derived from calibration data.
 import { NodeError } from "../core/errors.ts";
-import { joinFlat, sizeOf, splitFlat, typeName, typeRange } from "../core/tensor.ts";
+import { sizeOf, typeRange } from "../core/tensor.ts";
 import type { BorderTensor, IntType } from "../core/tensor.ts";
 import { exponentFor, pow2 } from "./binary.ts";
 import { floatInputs } from "./graph.ts";
 import type { FloatGraph, FloatInput } from "./graph.ts";
 import { largest, smallest } from "./range.ts";
+
+export { toIntegers, toReals } from "../core/fixed.ts";
 
 /** q stands for q * 2^exponent. */
 export interface InputSpec {
@@ -129,38 +131,4 @@ function derivedFrom(samples: readonly Float64Array[], compared: boolean): Input
   const short = exponentFor(reach, 2 ** 15 - 1);
   if (!compared && finest >= FEATURE_STEPS * pow2(short)) return { type: { bits: 16, signed: true }, exponent: short };
   return { type: { bits: 32, signed: true }, exponent: exponentFor(reach, 2 ** 31 - 1) };
-}
-
-/** Reals to the borders' integers, one tensor after the other. @throws NodeError "input" if one is out of its type's range */
-export function toIntegers(borders: readonly BorderTensor[], flat: Float64Array): Float64Array {
-  return joinFlat(splitFlat(borders, flat).map((reals, i) => integersOf(borders[i] as BorderTensor, reals)));
-}
-
-function integersOf(border: BorderTensor, reals: Float64Array): Float64Array {
-  const unit = pow2(border.exponent);
-  const { lo, hi } = typeRange(border.type);
-  return Float64Array.from(reals, (real, i) => {
-    const q = Math.floor(real / unit + 0.5);
-    if (!(q >= lo && q <= hi)) {
-      throw new NodeError(
-        "input",
-        `element ${i} of "${border.name}" is ${real}, outside ${lo * unit} to ${hi * unit} (${typeName(border.type)} * 2^${border.exponent})`,
-        { mend: "Give values within the model's input range, or compile the model with a wider declared input type." },
-      );
-    }
-    return q;
-  });
-}
-
-/** The reals that the borders' integers stand for, one tensor after the other. */
-export function toReals(
-  borders: readonly Pick<BorderTensor, "exponent" | "shape">[],
-  flat: Float64Array,
-): Float64Array {
-  return joinFlat(
-    splitFlat(borders, flat).map((integers, i) => {
-      const unit = pow2((borders[i] as BorderTensor).exponent);
-      return integers.map((q) => q * unit);
-    }),
-  );
 }
