@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 import {InferenceRequester} from "../InferenceRequester.sol";
 import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
 import {Evidence} from "../libraries/Evidence.sol";
-import {WireLib} from "../libraries/WireLib.sol";
+import {Tensor} from "../libraries/Tensor.sol";
 import {ModelId} from "../types/Model.sol";
 import {Payment, RequestId, Result} from "../types/Request.sol";
 
@@ -12,17 +12,13 @@ import {Payment, RequestId, Result} from "../types/Request.sol";
 /// @notice Inputs, in the model's order: "door" (bool, one byte), "temperature" (int16, degrees * 2^8), "light" (int32,
 /// lux). Outputs: "flow" (int16 [1, 3], litres a minute * 2^6 for each bed: bytes 0 to 5), then "alarm" (uint8, byte 6).
 contract Greenhouse is InferenceRequester {
-    using WireLib for bytes;
+    using Tensor for bytes;
 
     error EvidenceMissing(uint32 evidence);
-    error OutputLengthInvalid(uint256 length);
 
-    /// @notice Where each output begins: the bytes of those before it.
-    uint256 private constant FLOW_AT = 0;
-    uint256 private constant ALARM_AT = 6;
-    uint256 private constant OUTPUT_LENGTH = 7;
-    /// @notice Integers of "flow" stand for themselves times 2^-6.
-    uint256 private constant FLOW_FRACTION = 6;
+    /// @notice The outputs by position.
+    uint256 private constant FLOW = 0;
+    uint256 private constant ALARM = 1;
     /// @notice Seconds within which an answer must come, and for which it is good.
     uint256 private constant PERIOD = 10 minutes;
     uint256 private constant MAX_AGE = 1 hours;
@@ -45,9 +41,8 @@ contract Greenhouse is InferenceRequester {
     function answer(RequestId id, uint256 bed) external view returns (int256 millilitres, bool alarm) {
         Result memory result = coordinator.requireResult(id, model, MAX_AGE); // reverts while there is none
         require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
-        require(result.output.length == OUTPUT_LENGTH, OutputLengthInvalid(result.output.length));
-        int256 flow = result.output.readInt(FLOW_AT, bed % 3, 2);
-        millilitres = (flow * 1000) >> FLOW_FRACTION; // floor
-        alarm = result.output.readUint(ALARM_AT, 0, 1) != 0;
+        bytes memory tensors = coordinator.registry().tensorsOf(model);
+        millilitres = result.output.fixedPoint(tensors.output(FLOW), bed % 3, 3); // three decimals of litres
+        alarm = result.output.read(tensors.output(ALARM), 0) != 0;
     }
 }

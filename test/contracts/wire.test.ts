@@ -1,12 +1,13 @@
 // The wire format: committed vectors against TypeScript and Solidity, and the example contract that reads them.
 import { expect } from "chai";
-import { getBytes, type BaseContract } from "ethers";
+import { type BaseContract, getBytes, hexlify } from "ethers";
 import { readFileSync } from "node:fs";
 import { type BorderTensor, byteLengthOf, decodeTensors, encodeTensors, joinFlat } from "../../node/core/tensor.ts";
-import { Evidence } from "../../node/core/domain.ts";
+import { describeTensors, readTensors } from "../../node/core/described.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { toIntegers, toReals } from "../../node/model/border.ts";
-import { type Chain, DEADLINE, FEE, MODEL, openChain, requestIdOf, send, type Stage, view } from "../support/contracts.ts"; // prettier-ignore
+import { FEE, type Stage, modelFacts, openChain, send, view } from "../support/contracts.ts";
+import { askedIn } from "../support/dapps.ts";
 import { WIRE_BORDERS, WIRE_VECTORS, type WireVector, wireVectors } from "../support/wireVectors.ts";
 
 const vectors = JSON.parse(readFileSync(WIRE_VECTORS, "utf8")) as WireVector[];
@@ -36,6 +37,16 @@ describe("the wire format", () => {
     });
   }
 
+  it("and the description of its tensors are what TypeScript writes and reads, without names", () => {
+    for (const { name, description } of vectors) {
+      const borders = bordersOf(name);
+      const bytes = getBytes(description);
+      expect(describeTensors({ inputs: borders, outputs: borders }), name).to.deep.equal(bytes);
+      const described = borders.map(({ shape, type, exponent }) => ({ shape, type, exponent }));
+      expect(readTensors(bytes), name).to.deep.equal({ inputs: described, outputs: described });
+    }
+  });
+
   it("has no bytes for an integer that its type does not hold, and no tensors in bytes too few or too many", () => {
     for (const { name, tensors } of vectors.slice(0, 6)) {
       const borders = bordersOf(name);
@@ -53,32 +64,28 @@ describe("the wire format", () => {
   });
 
   describe("in Solidity", () => {
-    let chain: Chain;
-    let s: Stage;
     let harness: BaseContract;
     before(async () => {
-      chain = await openChain();
-      s = await chain.stage();
-      harness = await s.deploy("WireHarness");
+      const s = await (await openChain()).stage();
+      harness = await s.deploy("TensorHarness");
     });
 
-    for (const { name, tensors, bytes } of vectors) {
-      it(`is read by WireLib: ${name}`, async () => {
-        for (const { type, offset, integers } of tensors) {
+    for (const { name, tensors, bytes, description } of vectors) {
+      it(`is read by Tensor: ${name}`, async () => {
+        await view(harness, "validate", [description, getBytes(bytes).length, getBytes(bytes).length]);
+        for (const [k, { type, offset, integers, exponent, shape }] of tensors.entries()) {
           const size = Number(/\d+$/.exec(type)?.[0]) / 8;
-          const method = type.startsWith("u") ? "readUint" : "readInt";
-          for (const [index, q] of integers.entries())
-            expect(await view(harness, method, [bytes, offset, index, size]), `${index}`).to.equal(BigInt(q));
+          const expected = [offset, integers.length, size, !type.startsWith("u"), exponent];
+          for (const side of ["input", "output"]) {
+            const spec = (await view(harness, side, [description, k])) as readonly unknown[];
+            expect([...spec], side).to.deep.equal(expected.map((v) => (typeof v === "number" ? BigInt(v) : v)));
+            expect([...((await view(harness, `${side}Shape`, [description, k])) as bigint[])]).to.deep.equal(shape.map(BigInt)); // prettier-ignore
+          }
+          const read = (await view(harness, "readAll", [bytes, expected])) as readonly bigint[];
+          expect([...read]).to.deep.equal(integers.map(BigInt));
         }
       });
     }
-
-    it("is not read past its end", async () => {
-      const bytes = "0x0102030405";
-      expect(await view(harness, "readUint", [bytes, 1, 0, 4])).to.equal(0x02030405n);
-      await expect(view(harness, "readUint", [bytes, 2, 0, 4])).to.be.revertedWithPanic(0x32);
-      await expect(view(harness, "readInt", [bytes, 1, 1, 4])).to.be.revertedWithPanic(0x32);
-    });
 
     it("is what abi.encodePacked writes of single numbers", async () => {
       const packed = await view(harness, "packed", [true, 254, -2, 513, -514, 4278255360n, -65539]);
@@ -92,53 +99,44 @@ describe("the wire format", () => {
     let model: string;
     const inputs = getBytes(vectorOf("Greenhouse: its inputs").bytes);
     const outputs = getBytes(vectorOf("Greenhouse: its outputs").bytes);
-    const facts = { ...MODEL, inputLength: inputs.length, outputLength: outputs.length };
+    const description = hexlify(describeTensors({ inputs: bordersOf("the example Greenhouse: its inputs"), outputs: bordersOf("the example Greenhouse: its outputs") })); // prettier-ignore
+    const facts = modelFacts({ inputLength: inputs.length, outputLength: outputs.length, tensors: description });
+    const answer = (id: string, bed: number) => view(greenhouse, "answer", [id, bed]) as Promise<readonly unknown[]>;
 
     before(async () => {
       s = await (await openChain()).stage();
-      await s.register({ facts });
-      model = s.registration({ facts }).id;
+      model = await s.another(facts);
       greenhouse = await s.deploy("Greenhouse", s.coordinatorAddress, model);
     });
 
     it("writes its three inputs as the model reads them, and reads either output", async () => {
-      const from = s.signers.deployer;
-      await send(greenhouse, "ask", [true, -2688, 81000, DEADLINE], { from, value: FEE });
-      const id = requestIdOf(s.coordinatorAddress, await greenhouse.getAddress(), 0, model, inputs);
-      await expect(view(greenhouse, "answer", [id, 0])).to.be.revertedWithCustomError(
-        s.coordinator,
-        "RequestNotFulfilled",
-      );
-      await s.fulfil(s.answer(id, { input: inputs, output: outputs, modelId: model }));
-      const answers = await Promise.all([0, 1, 2].map((bed) => view(greenhouse, "answer", [id, bed])));
-      // 96/64 litres, -1/64 (floor), 32767/64
-      expect(answers.map((each) => [...(each as readonly unknown[])])).to.deep.equal([
+      const sent = await send(greenhouse, "ask", [true, -2688, 81000], { from: s.signers.deployer, value: FEE });
+      const asked = await askedIn(s, sent);
+      await expect(answer(asked.id, 0)).to.be.revertedWithCustomError(s.coordinator, "RequestNotFulfilled");
+      await s.fulfil(s.answer(asked, { output: outputs }));
+      const answers = await Promise.all([0, 1, 2, 3].map((bed) => answer(asked.id, bed)));
+      // 96/64 litres, -1/64 (floor), 32767/64, and beds repeat
+      expect(answers.map((each) => [...each])).to.deep.equal([
         [1500n, true],
         [-16n, true],
         [511984n, true],
+        [1500n, true],
       ]);
     });
 
-    it("reads no answer of another model, without the zk bit, or of another length", async () => {
+    it("reads no answer of another model, or without the zk bit", async () => {
+      const other = await s.request();
+      await s.fulfil(s.answer(other));
+      await expect(answer(other.id, 0))
+        .to.be.revertedWithCustomError(s.coordinator, "ResultOfOtherModel")
+        .withArgs(s.model, model);
       const fake = await s.deploy("FakeCoordinator");
-      const other = await s.deploy("Greenhouse", await fake.getAddress(), model);
-      const id = `0x${"00".repeat(31)}01`;
-      const result = { output: outputs, model, prover: s.coordinatorAddress, evidence: Evidence.zk, fulfilledAt: 1, environment: id }; // prettier-ignore
-      const set = (over: object) => send(fake, "set", [{ ...result, ...over }], { from: s.signers.deployer });
-      await set({});
-      await view(other, "answer", [id, 0]);
-      await set({ model: id });
-      await expect(view(other, "answer", [id, 0]))
-        .to.be.revertedWithCustomError(other, "OtherModel")
-        .withArgs(id);
-      await set({ evidence: Evidence.optimistic });
-      await expect(view(other, "answer", [id, 0]))
-        .to.be.revertedWithCustomError(other, "EvidenceMissing")
+      const unproven = await s.deploy("Greenhouse", await fake.getAddress(), model);
+      const result = { output: outputs, model, prover: s.coordinatorAddress, evidence: 4, fulfilledAt: 1, environment: model }; // prettier-ignore
+      await send(fake, "set", [result], { from: s.signers.deployer });
+      await expect(view(unproven, "answer", [model, 0]))
+        .to.be.revertedWithCustomError(unproven, "EvidenceMissing")
         .withArgs(4);
-      await set({ output: outputs.subarray(1) });
-      await expect(view(other, "answer", [id, 0]))
-        .to.be.revertedWithCustomError(other, "OutputLengthInvalid")
-        .withArgs(6);
     });
   });
 
@@ -149,6 +147,8 @@ describe("the wire format", () => {
     const blocks = [...text.matchAll(/```solidity\n([^`]*)```/g)].map((block) => block[1] as string);
     expect(blocks).to.have.length.of.at.least(2);
     for (const block of blocks) expect(example).to.contain(block.replaceAll(/\s+/g, " ").trim());
+    const borders = { inputs: bordersOf("the example Greenhouse: its inputs"), outputs: bordersOf("the example Greenhouse: its outputs") }; // prettier-ignore
+    expect(text).to.contain(`    ${hexlify(describeTensors(borders))}\n`);
     expect(text).to.contain(vectorOf("Greenhouse: its inputs").bytes).and.to.contain(vectorOf("Greenhouse: its outputs").bytes); // prettier-ignore
   });
 });

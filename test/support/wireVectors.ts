@@ -21,6 +21,8 @@ export interface WireVector {
   readonly tensors: readonly WireTensor[];
   /** Hex. */
   readonly bytes: string;
+  /** What the registry holds of a model with these tensors as its inputs, and again as its outputs; hex. */
+  readonly description: string;
 }
 
 const int = (bits: IntType["bits"]): IntType => ({ bits, signed: true });
@@ -56,18 +58,23 @@ const CASES: readonly (readonly [string, readonly Part[]])[] = [
 const bordersIn = ([name, type, shape, exponent]: Part): BorderTensor => ({ name, type, shape, exponent });
 export const WIRE_BORDERS: ReadonlyMap<string, readonly BorderTensor[]> = new Map(CASES.map(([name, parts]) => [name, parts.map(bordersIn)])); // prettier-ignore
 
+const hex = (value: number, bits: number): string => BigInt.asUintN(bits, BigInt(value)).toString(16).padStart(bits / 4, "0"); // prettier-ignore
+
 export function wireVectors(): WireVector[] {
   return CASES.map(([name, parts]) => {
     let text = "";
     const tensors = parts.map(([tensor, type, shape, exponent, integers]): WireTensor => {
       const offset = text.length / 2;
-      for (const q of integers) {
-        text += BigInt.asUintN(type.bits, BigInt(q)).toString(16).padStart(type.bits / 4, "0"); // prettier-ignore
-      }
+      for (const q of integers) text += hex(q, type.bits);
       const reals = integers.map((q) => q * 2 ** exponent);
       return { name: tensor, type: typeName(type), shape, exponent, offset, integers, reals };
     });
-    return { name, tensors, bytes: `0x${text}` };
+    const described = parts.map(([, type, shape, exponent]) => {
+      const dims = shape.map((dim) => hex(dim, 32)).join("");
+      return hex(type.bits + (type.signed ? 128 : 0), 8) + hex(exponent, 8) + hex(shape.length, 8) + dims;
+    });
+    const description = `0x${hex(parts.length, 8).repeat(2)}${described.join("").repeat(2)}`;
+    return { name, tensors, bytes: `0x${text}`, description };
   });
 }
 
