@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {InferenceRequester} from "../InferenceRequester.sol";
 import {IInferenceCoordinator} from "../interfaces/IInferenceCoordinator.sol";
 import {Evidence} from "../libraries/Evidence.sol";
+import {Tensor} from "../libraries/Tensor.sol";
 import {ModelId} from "../types/Model.sol";
 import {Payment, Request, RequestId, Result} from "../types/Request.sol";
 
@@ -12,6 +13,8 @@ import {Payment, Request, RequestId, Result} from "../types/Request.sol";
 /// @notice Three steps: ask, wait for any operator to fulfil, book. The owner pays the fees. A meter has one pending request:
 /// asking again gives up the one before, so that nobody can book an old reading over a newer one.
 contract MeterReader is Ownable, InferenceRequester {
+    using Tensor for bytes;
+
     struct Reading {
         uint8 digit;
         uint64 readAt;
@@ -23,11 +26,11 @@ contract MeterReader is Ownable, InferenceRequester {
 
     error NothingPending(uint256 meter);
     error EvidenceMissing(uint32 evidence);
-    error ScoresLengthInvalid(uint256 length);
+    error ScoresMissing(uint256 scores);
 
     uint256 private constant DIGITS = 10;
 
-    /// @notice A model from 64 pixels to ten scores, int16 big-endian, one for each digit.
+    /// @notice A model from an image to ten scores, one for each digit.
     ModelId public immutable model;
     /// @notice Set for test networks only: whoever made a development key can prove any digit.
     bool public immutable allowDevelopmentKeys;
@@ -40,6 +43,8 @@ contract MeterReader is Ownable, InferenceRequester {
         ModelId model_,
         bool allowDevelopmentKeys_
     ) Ownable(msg.sender) InferenceRequester(coordinator_) {
+        uint256 scores = coordinator_.registry().tensorsOf(model_).output(0).length;
+        require(scores == DIGITS, ScoresMissing(scores));
         model = model_;
         allowDevelopmentKeys = allowDevelopmentKeys_;
     }
@@ -63,7 +68,7 @@ contract MeterReader is Ownable, InferenceRequester {
         require(RequestId.unwrap(id) != 0, NothingPending(meter));
         Result memory result = coordinator.resultOf(id); // reverts while there is none
         require(result.evidence & Evidence.ZK != 0, EvidenceMissing(result.evidence));
-        uint8 digit = largest(result.output);
+        uint8 digit = uint8(result.output.argmax(coordinator.registry().tensorsOf(model).output(0)));
 
         pending[meter] = RequestId.wrap(0);
         readings[meter] = Reading(digit, result.fulfilledAt, id);
@@ -73,15 +78,5 @@ contract MeterReader is Ownable, InferenceRequester {
     /// @notice Takes refunded fees out of the coordinator.
     function reclaim() external onlyOwner {
         _withdraw(address(0), owner());
-    }
-
-    /// @notice The position of the largest of ten scores; the first one of equals.
-    function largest(bytes memory scores) public pure returns (uint8 digit) {
-        require(scores.length == 2 * DIGITS, ScoresLengthInvalid(scores.length));
-        int16 best = type(int16).min;
-        for (uint8 i = 0; i < DIGITS; ++i) {
-            int16 score = int16(uint16(bytes2(scores[2 * i]) | (bytes2(scores[2 * i + 1]) >> 8)));
-            if (score > best) (best, digit) = (score, i);
-        }
     }
 }

@@ -2,10 +2,12 @@
 // misbehave, and that what was read at that block is part of the request and of the result.
 import { expect } from "chai";
 import { concat, hexlify, id, keccak256, toBeHex, type BaseContract } from "ethers";
+import { type Described, describeTensors } from "../../node/core/described.ts";
 import { Evidence } from "../../node/core/domain.ts";
+import { sizeOf } from "../../node/core/tensor.ts";
 import { type Chain, OUTPUT, START, openChain, send, type Stage, view } from "../support/contracts.ts";
 import { INPUT_KIND } from "../support/contractsRequest.ts";
-import { chainlinkQuery, originOf, type SourceCall, staticcallQuery, tensorsText, type TensorText, twapQuery } from "../support/dapps.ts"; // prettier-ignore
+import { chainlinkQuery, originOf, type SourceCall, staticcallQuery, twapQuery } from "../support/dapps.ts"; // prettier-ignore
 import { randomOf, whole } from "../support/nets.ts";
 
 const SEED = 20_300_101;
@@ -32,12 +34,17 @@ describe("sources of inputs", () => {
     s = await chain.stage();
   });
   const from = () => s.signers.stranger;
-  const modelOf = (inputs: readonly TensorText[]): Promise<string> =>
+  const tensor = (bits: 8 | 16 | 32, signed: boolean, exponent: number, shape: readonly number[] = [1]): Described => ({
+    type: { bits, signed },
+    exponent,
+    shape: [...shape],
+  });
+  const SCORES = tensor(16, true, -8, [10]);
+  const modelOf = (inputs: readonly Described[]): Promise<string> =>
     s.another({
-      inputLength: inputs.reduce((sum, { bits, shape }) => sum + (bits / 8) * shape.reduce((a, b) => a * b, 1), 0),
-      tensors: tensorsText(inputs, [{ bits: 16, signed: true, exponent: -8, shape: [10] }]),
+      inputLength: inputs.reduce((sum, { type, shape }) => sum + (type.bits / 8) * sizeOf(shape), 0),
+      tensors: hexlify(describeTensors({ inputs, outputs: [SCORES] })),
     });
-  const tensor = (bits: 8 | 16 | 32, signed: boolean, exponent: number, shape: readonly number[] = [1]): TensorText => ({ bits, signed, exponent, shape }); // prettier-ignore
 
   describe("static calls", () => {
     let source: BaseContract;

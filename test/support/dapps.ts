@@ -1,5 +1,5 @@
 // What contracts ask: the request of a transaction that a dapp made, ready to be answered; the spelling of queries to
-// sources and of tensors. Proofs are the caller's (by trapdoor, or of a compiled model).
+// sources. Proofs are the caller's (by trapdoor, or of a compiled model).
 import { AbiCoder, type ContractTransactionResponse, getBytes, type Result } from "ethers";
 import { type Asked, type Stage } from "./contracts.ts";
 import type { Terms } from "./contractsRequest.ts";
@@ -16,25 +16,6 @@ export async function askedIn(s: Stage, sent: ContractTransactionResponse): Prom
   const fields = (event.args[3] as Result).toObject() as Record<string, unknown>;
   for (const name of NUMBERS) fields[name] = Number(fields[name]);
   return { id: event.args[0] as string, r: fields as unknown as Terms, input: getBytes(event.args[4] as string), sent };
-}
-
-/** A tensor of a model as the registry has it: [bits, signed, exponent, dimensions]. */
-export interface TensorText {
-  readonly bits: 8 | 16 | 32;
-  readonly signed: boolean;
-  readonly exponent: number;
-  readonly shape: readonly number[];
-}
-
-/** As {Tensor} in Solidity reads it. */
-export function tensorsText(inputs: readonly TensorText[], outputs: readonly TensorText[]): string {
-  const hex = (value: number, digits: number): string => (value & 0xffffffff).toString(16).padStart(digits, "0");
-  const one = ({ bits, signed, exponent, shape }: TensorText): string =>
-    hex(bits + (signed ? 128 : 0), 2) +
-    hex(exponent & 0xff, 2) +
-    hex(shape.length, 2) +
-    shape.map((dimension) => hex(dimension, 8)).join("");
-  return `0x${hex(inputs.length, 2)}${hex(outputs.length, 2)}${[...inputs, ...outputs].map(one).join("")}`;
 }
 
 export interface SourceCall {

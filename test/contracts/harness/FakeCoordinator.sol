@@ -6,10 +6,15 @@ import {Payment, Request, RequestId, Result} from "../../../contracts/types/Requ
 
 /// @notice A coordinator that answers what it is told, for what the real one can not be made to do.
 contract FakeCoordinator {
+    address public registry;
     Result private _result;
 
     function request(Request calldata, bytes calldata, Payment) external payable returns (RequestId) {
         return RequestId.wrap(bytes32(uint256(1)));
+    }
+
+    function setRegistry(address registry_) external {
+        registry = registry_;
     }
 
     function set(Result calldata result_) external {
