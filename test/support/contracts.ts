@@ -4,6 +4,7 @@
 import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
 import {
   AbiCoder,
+  Contract,
   ZeroAddress,
   ZeroHash,
   id as keccakOfText,
@@ -80,6 +81,7 @@ export const INPUT = bytesOf("input", MODEL.inputLength);
 export const OUTPUT = bytesOf("output", MODEL.outputLength);
 /** What a circuit would commit to; any field element will do here. */
 export const C = 0x1234_5678_9abc_def0n ** 3n;
+const TOKEN = ["function balanceOf(address) view returns (uint256)"];
 const NOTHING = new Uint8Array(0);
 
 const hashOf = (types: readonly string[], values: readonly unknown[]): string =>
@@ -359,7 +361,7 @@ export async function openChain(chainNumber = Number(CHAIN_ID)) {
       const held =
         token === NATIVE
           ? await ethers.provider.getBalance(coordinatorAddress)
-          : ((await view(await ethers.getContractAt("IERC20", token), "balanceOf", [coordinatorAddress])) as bigint);
+          : ((await view(new Contract(token, TOKEN, ethers.provider), "balanceOf", [coordinatorAddress])) as bigint);
       const names = new Map<string, string>(others.map((other) => [other, other]));
       for (const name of SIGNERS) names.set(signers[name].address, name);
       const accounts: (readonly [string, bigint])[] = [];

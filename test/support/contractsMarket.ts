@@ -57,8 +57,8 @@ export function market() {
   beforeEach(async () => {
     stage = await (chain as Chain).stage();
   });
-  afterEach(async () => {
-    if (stage !== undefined) await audit(stage);
+  afterEach(async function () {
+    if (stage !== undefined && this.currentTest?.state === "passed") await audit(stage);
   });
   return {
     get chain(): Chain {

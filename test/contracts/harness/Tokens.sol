@@ -52,6 +52,10 @@ contract OddToken is ERC20 {
         _mint(to, amount);
     }
 
+    function burn(address from, uint256 amount) external {
+        _burn(from, amount);
+    }
+
     function behave(Manner manner_) external {
         manner = manner_;
     }
