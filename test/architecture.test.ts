@@ -10,9 +10,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   circuit: ["core", "model"],
   proof: ["core", "model", "circuit", "groth16"],
   chain: ["core"],
+  private: ["core", "chain"],
   job: ["core", "model", "circuit", "proof", "chain"],
   audit: ["core", "model", "circuit", "proof", "chain"],
-  app: ["core", "model", "circuit", "proof", "chain", "job", "audit"],
+  app: ["core", "model", "circuit", "proof", "chain", "private", "job", "audit"],
 };
 const HOMES: Readonly<Record<string, string>> = {
   "onnxruntime-node": "model",
@@ -24,6 +25,7 @@ const HOMES: Readonly<Record<string, string>> = {
   snarkjs: "proof",
   ffjavascript: "groth16",
   ethers: "chain",
+  "@hpke/core": "private",
   "pg-boss": "job",
   pg: "job",
   "@electric-sql/pglite": "job",

@@ -1,7 +1,7 @@
 // The sender's key: read from a file that nobody else can read, as hex or as an encrypted JSON keystore with its password
 // in a second such file. Never from arguments, environment values or logs. Relies on ethers for decryption and signing.
 import fs from "node:fs";
-import { keccak256, type TransactionLike, Wallet } from "ethers";
+import { keccak256, type TransactionLike, type TypedDataDomain, type TypedDataField, Wallet } from "ethers";
 import type { Address, Hex } from "../core/domain.ts";
 import { asNodeError, NodeError } from "../core/errors.ts";
 
@@ -9,9 +9,16 @@ export interface Signer {
   readonly address: Address;
   /** The signed transaction, ready for eth_sendRawTransaction, and its hash. */
   sign(transaction: TransactionLike): Promise<{ readonly raw: Hex; readonly hash: Hex }>;
+  /** An EIP-712 signature. */
+  signTyped(
+    domain: TypedDataDomain,
+    types: Record<string, TypedDataField[]>,
+    value: Readonly<Record<string, unknown>>,
+  ): Promise<Hex>;
 }
 
-function readSecret(path: string, what: string): string {
+/** @throws NodeError if it is missing, too large, or readable by others. `what` names it. */
+export function readSecret(path: string, what: string): string {
   let handle: number;
   try {
     handle = fs.openSync(path, "r");
@@ -81,6 +88,7 @@ export function signerOf(wallet: Wallet): Signer {
       const raw = (await wallet.signTransaction(transaction)) as Hex;
       return { raw, hash: keccak256(raw) as Hex };
     },
+    signTyped: async (domain, types, value) => (await wallet.signTypedData(domain, types, value)) as Hex,
   };
 }
 
