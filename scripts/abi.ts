@@ -11,6 +11,7 @@ const CONTRACTS = [
   ["REGISTRY_ABI", "ModelRegistry"],
   ["COORDINATOR_ABI", "InferenceCoordinator"],
   ["RELAY_ABI", "RequestRelay"],
+  ["DIRECTORY_ABI", "ProverDirectory"],
 ] as const;
 
 /** The text of node/chain/abi.ts, as the artifacts want it. */

@@ -1,7 +1,7 @@
 // The contracts' compiled code, as Hardhat leaves it in artifacts/.
 import fs from "node:fs";
 import path from "node:path";
-import type { Artifact } from "../chain/write.ts";
+import type { Artifact, Artifacts } from "../chain/write.ts";
 import { NodeError } from "../core/errors.ts";
 
 /** @param root the project's folder */
@@ -16,4 +16,14 @@ export function contractArtifact(root: string, name: string): Artifact {
       cause,
     });
   }
+}
+
+/** What `deploy` puts on a chain. */
+export function deployedArtifacts(root: string): Artifacts {
+  return {
+    registry: contractArtifact(root, "ModelRegistry"),
+    validator: contractArtifact(root, "SignatureValidator"),
+    coordinator: contractArtifact(root, "InferenceCoordinator"),
+    relay: contractArtifact(root, "RequestRelay"),
+  };
 }

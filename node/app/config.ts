@@ -5,8 +5,12 @@ import path from "node:path";
 import { z } from "zod";
 import { parseAddress } from "../chain/codec.ts";
 import type { Address } from "../core/domain.ts";
+import type { ClaimPolicy } from "../job/ports.ts";
 import { asNodeError, NodeError } from "../core/errors.ts";
+import { IPFS_GATEWAY, SCHEMES } from "./fetch.ts";
 import { LOG_LEVELS } from "./observe.ts";
+
+const CLAIMS = ["never", "auto", "always"] as const satisfies readonly ClaimPolicy[];
 
 interface Field<T> {
   readonly schema: z.ZodType<T>;
@@ -14,7 +18,7 @@ interface Field<T> {
   readonly form: string;
   readonly about: string;
   /** As it would be written in the file. Without one, and without `optional`, the field is required. */
-  readonly fallback?: string | number;
+  readonly fallback?: string | number | boolean;
   readonly optional?: true;
   /** Kept out of logs. */
   readonly secret?: true;
@@ -54,6 +58,15 @@ const address = z.string().transform((value, context): Address => {
     return z.NEVER;
   }
 });
+const flag = z.union([z.boolean(), z.enum(["true", "false"]).transform((value) => value === "true")]);
+/** "0x..=1000": an amount of a token in its smallest unit. */
+const tokenFee = z.string().transform((value, context): readonly [Address, bigint] => {
+  const [token = "", fee = ""] = value.split("=");
+  const [at, least] = [address.safeParse(token), wei.safeParse(fee)];
+  if (at.success && least.success) return [at.data, least.data];
+  context.addIssue({ code: "custom", message: "is not token=amount" });
+  return z.NEVER;
+});
 const list = <T>(item: z.ZodType<T>): z.ZodType<readonly T[]> =>
   z.preprocess(
     (value) => (typeof value === "string" ? value.split(",").map((part) => part.trim()) : value),
@@ -78,7 +91,17 @@ export const FIELDS = {
   keyFile: field("path", "The sender's key: 64 hex digits or an encrypted JSON keystore, mode 600. Its address is the prover's.", text, { path: true }), // prettier-ignore
   passwordFile: field("path", "The keystore's password, mode 600.", text, { path: true, ...OPTIONAL }),
   databaseUrl: field("URL", "PostgreSQL 15 or newer. Without it the database is embedded, in dataDir.", url("postgres:", "postgresql:"), { secret: true, ...OPTIONAL }), // prettier-ignore
-  minimumFee: field("wei", "Requests that pay less are not answered. Write large amounts as text.", wei, { fallback: "0" }), // prettier-ignore
+  minimumFee: field("wei", "Requests that never pay so much are not answered; where the price still rises, the node waits until it does. Write large amounts as text.", wei, { fallback: "0" }), // prettier-ignore
+  tokenFees: field("token=amount", "Tokens that are taken besides the native coin, each with its minimum in the smallest unit. Comma-separated in the variable.", list(tokenFee), OPTIONAL), // prettier-ignore
+  claim: field(CLAIMS.join(" | "), "Whether requests are claimed before they are proved, which locks price and collateral. auto: those whose proof takes claimSeconds or more. The collateral comes from the account at the coordinator, or, at a flat price in the native coin, with the transaction.", z.enum(CLAIMS), { fallback: "auto" }), // prettier-ignore
+  claimSeconds: field("seconds", "See claim.", amount(0, 86_400, false), { fallback: 20 }),
+  collateralPercent: field("percent", "A claim that locks more than so much of its price is not made; the request is then answered without one.", count(0, 1_000_000), { fallback: 100 }), // prettier-ignore
+  batchSize: field("count", "Answers of one model that go out in one transaction at most. More than 1 saves gas where many requests come together.", count(1, 64), { fallback: 1 }), // prettier-ignore
+  batchSeconds: field("seconds", "How long the first answer of a batch waits for others.", amount(0, 3600, false), { fallback: 2 }), // prettier-ignore
+  inputSchemes: field(`${SCHEMES.join(" | ")}, several`, "Where inputs by reference are fetched from. Comma-separated in the variable.", list(z.enum(SCHEMES)), { fallback: "https,ipfs,data" }), // prettier-ignore
+  ipfsGateway: field("URL", "Fetches ipfs:// addresses; their path is added to it.", url("http:", "https:"), { fallback: IPFS_GATEWAY }), // prettier-ignore
+  privateAddresses: field("true | false", "Whether inputs may be fetched from addresses that are not on the public internet. A request's author then sees into the node's own network.", flag, { fallback: false }), // prettier-ignore
+  inputSeconds: field("seconds", "How long fetching an input may take.", amount(1, 3600, false), { fallback: 20 }),
   proofSeconds: field("seconds", "How long a proof may take on this machine: requests with less time left are not begun.", amount(0, 86_400, false), { fallback: 30 }), // prettier-ignore
   marginSeconds: field("seconds", "Time that must be left to the deadline after the proof, for the transaction.", amount(0, 86_400, false), { fallback: 60 }), // prettier-ignore
   maxAttempts: field("count", "Tries per request, over all steps, before it is given up. The pause doubles from 1 s to 2 min.", count(1, 1000), { fallback: 25 }), // prettier-ignore

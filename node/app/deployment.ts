@@ -10,6 +10,8 @@ export interface Deployment {
   readonly chainId: number;
   readonly registry: Address;
   readonly coordinator: Address;
+  /** The RequestRelay, where one is known. */
+  readonly relay?: Address | undefined;
   /** The block that the registry was created in: nothing of ours is older. */
   readonly block: number;
 }
@@ -31,7 +33,9 @@ export function readDeployment(file: string): Deployment {
   } catch (cause) {
     throw wrong(`cannot be read (${asNodeError(cause).message})`, cause);
   }
-  const { rpcUrl, chainId, registry, coordinator, block } = (json ?? {}) as Partial<Record<keyof Deployment, unknown>>;
+  const { rpcUrl, chainId, registry, coordinator, relay, block } = (json ?? {}) as Partial<
+    Record<keyof Deployment, unknown>
+  >;
   if (typeof rpcUrl !== "string" || typeof registry !== "string" || typeof coordinator !== "string") {
     throw wrong("lacks rpcUrl, registry or coordinator");
   }
@@ -41,6 +45,7 @@ export function readDeployment(file: string): Deployment {
     chainId: chainId as number,
     registry: parseAddress(registry),
     coordinator: parseAddress(coordinator),
+    ...(typeof relay === "string" ? { relay: parseAddress(relay) } : {}),
     block: block as number,
   };
 }

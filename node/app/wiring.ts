@@ -4,6 +4,7 @@ import path from "node:path";
 import { bindingOf } from "../circuit/claim.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
 import { openKey } from "../chain/keys.ts";
+import { NOBODY } from "../chain/request.ts";
 import { type Address, Evidence, type ModelId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
@@ -15,6 +16,7 @@ import { openSession, type Package, type Session } from "./model.ts";
 import { openProver, type Prover } from "../proof/prover.ts";
 import type { Config } from "./config.ts";
 import { type Environment, statement } from "./environment.ts";
+import { openInputs } from "./inputs.ts";
 
 export interface Opened {
   readonly models: Models;
@@ -62,14 +64,23 @@ export async function wire(config: Config, packages: readonly Package[], options
       place:
         config.databaseUrl === undefined ? { dir: path.join(config.dataDir, "jobs") } : { url: config.databaseUrl },
       models: opened.models,
+      inputs: openInputs({
+        schemes: config.inputSchemes,
+        ipfsGateway: config.ipfsGateway,
+        allowPrivate: config.privateAddresses,
+        timeoutMs: config.inputSeconds * 1000,
+      }),
       infer: opened.infer,
       proving: opened.proving,
       policy: {
-        minimumFee: config.minimumFee,
+        minimumFees: Object.fromEntries([[NOBODY, config.minimumFee], ...(config.tokenFees ?? [])]),
+        claim: config.claim,
+        claimSeconds: config.claimSeconds,
+        collateralPercent: config.collateralPercent,
         marginSeconds: config.marginSeconds,
         maxAttempts: config.maxAttempts,
         backoffMs: exponentialBackoff,
-        evidence: Evidence.zk,
+        evidence: Evidence.zk | Evidence.chainInput,
       },
       environment: environment.digest,
       log,
@@ -80,6 +91,8 @@ export async function wire(config: Config, packages: readonly Package[], options
       pollMs: config.pollSeconds * 1000,
       maxFeePerGas: config.maxFeePerGas,
       bumpAfterMs: config.bumpSeconds * 1000,
+      batchSize: config.batchSize,
+      batchMs: config.batchSeconds * 1000,
       ...(options.onStored === undefined ? {} : { onStored: options.onStored }),
       ...(options.fault === undefined ? {} : { fault: options.fault }),
     });
@@ -167,9 +180,9 @@ export function openPorts(
       },
     },
     infer: {
-      async run(model, input) {
-        const { output } = await (await sessionOf(packageOf(model))).infer(input);
-        return { output, c: bindingOf(input, output) };
+      async run(model, { bytes, salt }) {
+        const { output } = await (await sessionOf(packageOf(model))).infer(bytes);
+        return { output, c: bindingOf(bytes, output, salt) };
       },
     },
     proving: {
@@ -182,7 +195,10 @@ export function openPorts(
             mend: "The runtime is not deterministic on this machine: run `glassbox doctor`.",
           });
         };
-        const { proof, signals, witnessMs, proveMs } = await session.prove(prover, input, same, { signal });
+        const { proof, signals, witnessMs, proveMs } = await session.prove(prover, input.bytes, same, {
+          signal,
+          ...(input.salt === undefined ? {} : { salt: input.salt }),
+        });
         log.info({ model: pack.name, witnessMs: Math.round(witnessMs), proveMs: Math.round(proveMs) }, "proved");
         return { proof, signals };
       },

@@ -7,12 +7,15 @@ import { isDeepStrictEqual } from "node:util";
 import { buildCircuit } from "../circuit/build.ts";
 import { claimOf } from "../circuit/claim.ts";
 import { challenge, keccak, keyHash, modelId } from "../chain/codec.ts";
-import type { FulfilmentSeen, RequestSeen } from "../chain/codec.ts";
-import type { ChainClient, ModelRecord, ResultRecord } from "../chain/client.ts";
-import { Evidence, type ModelId, type RequestId, type VerifyingKey } from "../core/domain.ts";
+import type { ClaimSeen, FulfilmentSeen, InputReadSeen, RequestSeen } from "../chain/codec.ts";
+import type { ChainClient, ModelRecord, ResultRecord, SeriesRecord } from "../chain/client.ts";
+import { inputBytes, priceAt, requestId, unitOf } from "../chain/request.ts";
+import { describeTensors } from "../core/described.ts";
+import { Evidence, type InputKind, type ModelId, type RequestId, type VerifyingKey } from "../core/domain.ts";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
-import { byteLengthOf, decodeTensors, encodeTensors } from "../core/tensor.ts";
+import { R } from "../core/field.ts";
+import { byteLengthOf, decodeTensors, encodeTensors, fingerprint, wordsOfBytes } from "../core/tensor.ts";
 import { emitOnnx } from "../model/emit.ts";
 import { outputsOf } from "../model/evaluate.ts";
 import { bordersOf, type Graph } from "../model/ir.ts";
@@ -45,6 +48,13 @@ export interface AuditReport {
   readonly asked: RequestSeen;
   readonly result: ResultRecord;
   readonly record: ModelRecord;
+  readonly series: SeriesRecord;
+  /** The last claim of the request, if there was one. */
+  readonly claim: ClaimSeen | undefined;
+  /** What it was paid. */
+  readonly price: bigint | undefined;
+  /** Of input that the coordinator read from another contract. */
+  readonly origin: InputReadSeen | undefined;
   readonly checks: readonly Check[];
   readonly answers: Readonly<Record<Question, string>>;
   /** No check failed. */
@@ -62,6 +72,8 @@ export interface AuditOptions extends LongCall {
   readonly requantize?: (model: ModelPackage, call: LongCall) => Promise<string | undefined>;
   /** Text of the prover's environment statement. */
   readonly statement?: string;
+  /** Brings an input of which only hash and URI are on chain. */
+  readonly fetchInput?: (asked: RequestSeen, length: number, call: LongCall) => Promise<Uint8Array>;
 }
 
 /** @throws NodeError "input" if there is no such request or no result yet; what fails to hold is in the report. */
@@ -73,26 +85,28 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
       mend: "Check the id, the chain and --from-block.",
     });
   }
-  const result = await client.result(request, signal);
-  const record = await client.modelOf(asked.model, signal);
-  const key = await client.keyOf(asked.model, signal);
-  if (result === undefined || record === undefined || key === undefined) {
+  const model = asked.request.model;
+  const result = await client.resultOf(request, signal);
+  const record = await client.modelOf(model, signal);
+  const key = await client.keyOf(model, signal);
+  const series = record && (await client.seriesOf(record.series, signal));
+  if (result === undefined || record === undefined || key === undefined || series === undefined) {
     throw new NodeError("input", `request ${request} has no result to audit`, {
       mend: "It is still open, or it expired: look at it again when it is fulfilled.",
     });
   }
+  const from = asked.block.number;
+  const seen = await client.fulfilled(request, from, signal);
+  const claim = asked.request.claimPeriod === 0 ? undefined : await client.claimed(request, from, signal);
+  const origin = asked.request.inputKind === "source" ? await client.inputRead(request, from, signal) : undefined;
   const checks: Check[] = [];
-  const facts: Facts = { ...options, asked, result, record, key, model: asked.model };
+  const facts: Facts = { ...options, asked, result, record, series, key, model, seen, claim, origin };
   for (const part of [checkModel, checkEnvironment, checkOutput]) {
     await part(facts, ledger(checks, options));
   }
   return {
-    request,
-    model: asked.model,
-    asked,
-    result,
-    record,
-    checks,
+    ...{ request, model, asked, result, record, series, claim, origin, checks },
+    price: seen?.price,
     answers: answersOf(facts, checks),
     passed: checks.every(({ outcome }) => outcome !== "failed"),
   };
@@ -102,8 +116,12 @@ interface Facts extends AuditOptions {
   readonly asked: RequestSeen;
   readonly result: ResultRecord;
   readonly record: ModelRecord;
+  readonly series: SeriesRecord;
   readonly key: VerifyingKey;
   readonly model: ModelId;
+  readonly seen: FulfilmentSeen | undefined;
+  readonly claim: ClaimSeen | undefined;
+  readonly origin: InputReadSeen | undefined;
 }
 
 /** Runs a check: a returned text is its detail, `false` and anything thrown is a failure, undefined is absence. */
@@ -136,7 +154,7 @@ async function checkModel(facts: Facts, check: Ledger): Promise<void> {
   const { record, key, model, folder, signal } = facts;
   await check("model", "model id", async () => [
     modelId(record) === model,
-    "the id is the hash of publisher, digests, key and lengths that the registry records",
+    "the id is the hash of series, digests, key, lengths, tensors and terms that the registry records",
   ]);
   await check("model", "verifying key", async () => {
     await soundVerifyingKey(key);
@@ -177,9 +195,16 @@ async function checkModel(facts: Facts, check: Ledger): Promise<void> {
       manifest.key?.kind === record.keyKind ? [] : [`the kind of key (here ${manifest.key?.kind ?? "none"})`],
       byteLengthOf(inputs) === record.inputLength ? [] : ["the input's length"],
       byteLengthOf(outputs) === record.outputLength ? [] : ["the output's length"],
+      Buffer.from(describeTensors(manifest)).equals(record.tensors) ? [] : ["the tensors' types, scales and shapes"],
+      (manifest.choices.claim === "private-input") === record.inputKinds.includes("private")
+        ? []
+        : ["whether its input is private"],
     ].flat();
     return differs.length === 0
-      ? [true, `the package has the key on chain, it calls it a ${record.keyKind} key too, and the lengths agree`]
+      ? [
+          true,
+          `the package has the key on chain, it calls it a ${record.keyKind} key too, and lengths and tensors agree`,
+        ]
       : [false, `the registry records another than the package: ${differs.join(", ")}`];
   });
   await check("model", "quantized ONNX derived again", async () => {
@@ -271,8 +296,12 @@ async function checkEnvironment({ result, statement }: Facts, check: Ledger): Pr
 }
 
 async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
-  const { client, request, asked, result, record, model, folder, signal } = facts;
-  const seen = await client.fulfilled(request, asked.block.number, signal);
+  const { client, request, asked, result, record, model, seen, claim, folder, signal } = facts;
+  const { inputKind, inputHash } = asked.request;
+  await check("output", "request", async () => [
+    requestId(client, asked.request) === request,
+    "the id is the digest of the request's terms, on this chain and coordinator",
+  ]);
   await check("output", "result and event", async () => {
     if (seen === undefined) return [false, "the coordinator has a result but no Fulfilled event"];
     const same =
@@ -283,32 +312,60 @@ async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
       seen.evidence === result.evidence;
     return [same, `the stored result is that of the event in transaction ${seen.transaction}`];
   });
-  await check("output", "input", async () => {
-    const stored = await client.requestOf(request, signal);
-    return [stored?.inputHash === keccak(asked.input), "the event's input has the hash that the coordinator stored"];
+  await check("output", "price", async () => {
+    const due = claim === undefined ? priceAt(asked.request, result.fulfilledAt) : claim.price;
+    const how =
+      claim === undefined ? "the request's price at the second of the answer" : `locked by ${claim.prover}'s claim`;
+    return [seen?.price === due, `${due} ${unitOf(asked.request)}, ${how}`];
   });
+  let input: Uint8Array | undefined;
+  await check(
+    "output",
+    "input",
+    async () => {
+      if (inputKind === "private") return undefined;
+      const brought =
+        inputKind === "reference"
+          ? await facts.fetchInput?.(asked, record.inputLength, facts).catch(unlessAway)
+          : asked.input;
+      if (brought === undefined) return undefined;
+      if (keccak(brought) !== inputHash) return [false, "the bytes have another hash than the request names"];
+      input = brought;
+      return [await originHolds(facts), ORIGINS[inputKind](facts)];
+    },
+    inputKind === "private" ? "private: on chain is a commitment to it" : "what the URI names was not fetched",
+  );
   await check("output", "evidence bits", async () => {
-    const expected = Evidence.zk | (record.keyKind === "development" ? Evidence.developmentKey : 0);
+    const expected =
+      Evidence.zk |
+      (record.keyKind === "development" ? Evidence.developmentKey : 0) |
+      (inputKind === "source" ? Evidence.chainInput : 0);
     return [result.evidence === expected, `the result claims what there is: ${expected}`];
   });
-  await check("output", "proof", async () => {
-    if (seen === undefined) return [false, "there is no proof to check"];
-    return [
-      await proofHolds(facts, seen),
-      "c, v and r computed here from the bytes; the proof holds under the key on chain",
-    ];
-  });
+  await check(
+    "output",
+    "proof",
+    async () => {
+      if (seen === undefined) return [false, "there is no proof to check"];
+      if (input === undefined && inputKind !== "private") return undefined;
+      return [
+        await proofHolds(facts, seen, input),
+        "c, v and r computed here from the bytes; the proof holds under the key on chain",
+      ];
+    },
+    "without the input's bytes its fingerprint cannot be computed",
+  );
   await check(
     "output",
     "model run again",
     async () => {
-      if (folder === undefined) return undefined;
+      if (folder === undefined || input === undefined) return undefined;
       const pack = await loadPackage(folder, { keys: false, ...(signal && { signal }) });
       const { inputs, outputs } = pack.manifest;
       const graph = await readGraph(pack);
       const runner = await openRunner(new Uint8Array(fs.readFileSync(pack.path("quantized"))), graph);
       try {
-        const tensors = await runner.run(decodeTensors(inputs, asked.input));
+        const tensors = await runner.run(decodeTensors(inputs, input));
         const again = encodeTensors(outputs, outputsOf(graph, tensors));
         return [
           Buffer.from(again).equals(result.output),
@@ -318,20 +375,50 @@ async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
         await runner.close();
       }
     },
-    "no package given",
+    folder === undefined ? "no package given" : "the input's bytes are not at hand",
   );
 }
 
-async function proofHolds({ client, request, model, asked, key }: Facts, seen: FulfilmentSeen): Promise<boolean> {
-  const { input } = asked;
+/** What is not there now is absent, not wrong. */
+function unlessAway(thrown: unknown): undefined {
+  const error = asNodeError(thrown);
+  if (!error.retry) throw error;
+}
+
+/** Where the input came from, in words. */
+const ORIGINS: Readonly<Record<InputKind, (facts: Facts) => string>> = {
+  data: () => "the event's input has the hash that the request names; the requester chose it",
+  reference: ({ asked }) =>
+    `what ${Buffer.from(asked.input).toString("utf8")} holds has the hash on chain; the requester chose it`,
+  source: ({ asked, origin }) =>
+    `the coordinator read it from contract ${origin?.source ?? "?"} at block ${asked.request.readAt}`,
+  private: () => "private",
+};
+
+async function originHolds({ asked, origin }: Facts): Promise<boolean> {
+  const { inputKind, originHash } = asked.request;
+  if (inputKind !== "source") return true;
+  return origin !== undefined && keccak(inputBytes({ kind: "source", ...origin })) === originHash;
+}
+
+async function proofHolds(
+  { client, request, model, asked, key }: Facts,
+  seen: FulfilmentSeen,
+  input: Uint8Array | undefined,
+): Promise<boolean> {
   const { output, c, prover } = seen;
   const { chainId, coordinator: contract } = client;
   const r = challenge("claim", { chainId, contract, request, model, prover, c, input, output });
-  const own = claimOf(input, output, r);
+  // Of a private input the request names c; the fingerprint is of the output alone.
+  const own =
+    input === undefined
+      ? { c: BigInt(asked.request.inputHash), v: fingerprint(wordsOfBytes(output), r, R) }
+      : claimOf(input, output, r);
   return own.c === c && (await verifyProof(key, { c, v: own.v, r }, seen.proof));
 }
 
-function answersOf({ record, result, folder }: Facts, checks: readonly Check[]): Record<Question, string> {
+function answersOf(facts: Facts, checks: readonly Check[]): Record<Question, string> {
+  const { record, series, result, folder, asked, seen, claim } = facts;
   const failed = (question: Question): string | undefined => {
     const names = checks.filter((c) => c.question === question && c.outcome === "failed").map(({ name }) => name);
     return names.length === 0 ? undefined : `NOT AS CLAIMED: ${names.join(", ")}`;
@@ -340,12 +427,21 @@ function answersOf({ record, result, folder }: Facts, checks: readonly Check[]):
     record.keyKind === "development"
       ? "its key is a DEVELOPMENT key, so whoever likes can forge proofs for it"
       : "its publisher says that its key comes from a ceremony, which this audit did not check";
+  const derived =
+    folder === undefined
+      ? "nobody derived the circuit from the model file here"
+      : "you: this audit derived the circuit from the model file";
+  const royalty = record.royaltyBps === 0 ? "" : `; ${record.royaltyBps / 100} % of each price are its publisher's`;
+  const state = [
+    ...(record.retired ? ["it is retired"] : []),
+    ...(record.successor === undefined ? [] : [`its publisher names ${record.successor} instead`]),
+  ];
+  const proved = checks.some(({ name, outcome }) => name === "proof" && outcome === "ok");
+  const unit = unitOf(asked.request);
   return {
     model:
       failed("model") ??
-      (folder === undefined
-        ? `Published by ${record.publisher}; nobody derived the circuit from the model file here; ${key}.`
-        : `Published by ${record.publisher}; you: this audit derived the circuit from the model file; ${key}.`),
+      `Published by ${series.owner} as version ${record.version} of "${series.name}"${royalty}; ${[derived, key, ...state].join("; ")}.`,
     environment:
       failed("environment") ??
       (/^0x0+$/.test(result.environment)
@@ -353,6 +449,7 @@ function answersOf({ record, result, folder }: Facts, checks: readonly Check[]):
         : `Nobody but the prover: self-declared as ${result.environment.slice(0, 18)}…; no attested hardware took part.`),
     output:
       failed("output") ??
-      `${result.prover} proved it with a zero-knowledge proof; the chain verified it, and this audit did again.`,
+      `${result.prover} proved it with a zero-knowledge proof${claim === undefined ? "" : " after a claim"}, ` +
+        `for ${seen?.price} ${unit}; the chain verified it${proved ? ", and this audit did again" : ""}.`,
   };
 }

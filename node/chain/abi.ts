@@ -35,7 +35,15 @@ export const REGISTRY_ABI = [
   "error SeriesUnknown(bytes32 id)",
   "error SignalOutOfField(uint256 index, uint256 value)",
   "error SuccessorInvalid(bytes32 id, bytes32 successor)",
-  "error TensorsInvalid()",
+  "error TensorDimensionZero(uint256 tensor, uint256 axis)",
+  "error TensorInputLengthMismatch(uint256 length, uint256 expected)",
+  "error TensorOutputLengthMismatch(uint256 length, uint256 expected)",
+  "error TensorRankTooHigh(uint256 tensor, uint256 rank)",
+  "error TensorTooLarge(uint256 tensor)",
+  "error TensorTypeInvalid(uint256 tensor, uint8 code)",
+  "error TensorsCutShort(uint256 length, uint256 expected)",
+  "error TensorsNotEnded(uint256 end, uint256 length)",
+  "error TensorsTooLong(uint256 length)",
   "error VersionUnknown(bytes32 id, uint256 version)",
   "event ModelDeprecated(bytes32 indexed id, bytes32 indexed successor)",
   "event ModelRegistered(bytes32 indexed id, bytes32 indexed series, address indexed publisher, uint32 version, uint8 keyKind, address key, bytes32 keyHash, string manifestURI)",
@@ -60,6 +68,7 @@ export const REGISTRY_ABI = [
   "function register(bytes32 seriesId, (bytes32 sourceDigest, bytes32 quantizedDigest, bytes32 circuitDigest, bytes32 manifestDigest, uint32 inputLength, uint32 outputLength, uint8 keyKind, uint8 inputKinds, uint16 collateralBps, uint16 royaltyBps, bytes tensors, string manifestURI) params, bytes key, (bytes input, bytes output, uint256 c, uint256[8] proof) sample) returns (bytes32 id)",
   "function retire(bytes32 id)",
   "function seriesOf(bytes32 id) view returns ((address owner, address pendingOwner, uint8 keyKinds, uint32 versions, string name))",
+  "function supportsInterface(bytes4 id) view returns (bool)",
   "function tensorsOf(bytes32 id) view returns (bytes)",
   "function versionOf(bytes32 id, uint256 version) view returns (bytes32 model)",
 ] as const;
@@ -169,10 +178,25 @@ export const COORDINATOR_ABI = [
 ] as const;
 
 export const RELAY_ABI = [
-  "error PermitNotUsed(address token, address owner)",
+  "error PayerIsNotRequester(address payer, address requester)",
+  "error Permit2Missing()",
   "error SafeERC20FailedOperation(address token)",
+  "error TokenHasNoCode(address token)",
   "function PERMIT2() view returns (address)",
   "function coordinator() view returns (address)",
   "function requestWithPermit((address requester, address payer, address consumer, address prover, bytes32 model, uint8 inputKind, bytes32 inputHash, bytes32 originHash, address token, uint96 minFee, uint96 maxFee, uint96 minCollateral, uint32 start, uint32 rampEnd, uint32 deadline, uint32 submitBy, uint32 claimPeriod, uint32 callbackGas, uint32 requiredEvidence, bool allowDevelopmentKeys, uint64 nonce, uint40 readAt) r, bytes input, bytes signature, uint256 permitDeadline, uint8 v, bytes32 s1, bytes32 s2) returns (bytes32)",
   "function requestWithPermit2((address requester, address payer, address consumer, address prover, bytes32 model, uint8 inputKind, bytes32 inputHash, bytes32 originHash, address token, uint96 minFee, uint96 maxFee, uint96 minCollateral, uint32 start, uint32 rampEnd, uint32 deadline, uint32 submitBy, uint32 claimPeriod, uint32 callbackGas, uint32 requiredEvidence, bool allowDevelopmentKeys, uint64 nonce, uint40 readAt) r, bytes input, bytes signature, uint256 permitNonce, uint256 permitDeadline, bytes permitSignature) returns (bytes32)",
+] as const;
+
+export const DIRECTORY_ABI = [
+  "error EndpointTooLong(uint256 length)",
+  "error EndpointWithoutKey(string endpoint)",
+  "error NothingAt(address prover, uint256 position)",
+  "event Published(address indexed prover, uint256 indexed position, bytes32 encryptionKey, string endpoint)",
+  "function MAX_ENDPOINT_LENGTH() view returns (uint256)",
+  "function entryAt(address prover, uint256 position) view returns ((bytes32 encryptionKey, uint64 publishedAt, string endpoint))",
+  "function entryCount(address prover) view returns (uint256)",
+  "function entryOf(address prover) view returns ((bytes32 encryptionKey, uint64 publishedAt, string endpoint) entry)",
+  "function publish(bytes32 encryptionKey, string endpoint) returns (uint256 position)",
+  "function supportsInterface(bytes4 id) view returns (bool)",
 ] as const;

@@ -1,38 +1,48 @@
 // What the coordinator and the registry say, as typed values: for the node, the auditor and the command line. Reads only;
 // transactions are in write.ts. Relies on codec for spelling and on refusal for the contracts' reasons.
-import type { Address, Digest, Hex, KeyKind, ModelId, RequestId, VerifyingKey } from "../core/domain.ts";
+import type {
+  Address,
+  Digest,
+  Hex,
+  InputKind,
+  KeyKind,
+  ModelId,
+  RequestId,
+  SeriesId,
+  VerifyingKey,
+} from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Interface } from "ethers";
 import {
   bytesOf,
+  type ClaimSeen,
   coordinatorAbi,
+  decodeClaimed,
   decodeFulfilled,
+  decodeInputRead,
   decodeRequested,
   digestOfHex,
-  FULFILLED_TOPIC,
   type FulfilmentSeen,
+  type InputReadSeen,
   keyKindOf,
+  keyKindsOf,
   keyOfBytes,
   registryAbi,
-  REQUESTED_TOPIC,
   type RequestSeen,
+  TOPICS,
 } from "./codec.ts";
 import { type Block, blockAt, readLogs } from "./follow.ts";
 import { explained, type RefusalName, refusalOf } from "./refusal.ts";
+import { inputKindsOf, NOBODY, type Request, type RequestDomain, requestTuple, ZERO_HASH } from "./request.ts";
 import { httpRpc, type Rpc } from "./rpc.ts";
 
-export type RequestStatus = "open" | "fulfilled" | "expired";
+export type RequestStatus = "unknown" | "open" | "claimed" | "fulfilled" | "expired";
 
-export interface RequestRecord {
-  readonly requester: Address;
-  readonly fee: bigint;
-  readonly model: ModelId;
-  readonly inputHash: Hex;
-  /** Unix seconds. */
-  readonly deadline: number;
-  readonly requiredEvidence: number;
-  readonly allowDevelopmentKeys: boolean;
-  readonly status: RequestStatus;
+/** A claim that stands, or stood to its end. */
+export interface ClaimRecord {
+  readonly claimer: Address;
+  /** Unix seconds: the last second at which nobody else may fulfil. */
+  readonly end: number;
 }
 
 export interface ResultRecord {
@@ -50,35 +60,60 @@ export interface ModelRecord {
   readonly inputLength: number;
   readonly outputLength: number;
   readonly keyKind: KeyKind;
+  readonly inputKinds: readonly InputKind[];
   readonly retired: boolean;
-  readonly publisher: Address;
+  readonly collateralBps: number;
+  readonly royaltyBps: number;
   readonly registeredAt: number;
+  readonly series: SeriesId;
+  /** Position in its series, from 1. */
+  readonly version: number;
+  /** What its publisher names instead; undefined while it is not deprecated. */
+  readonly successor: ModelId | undefined;
+  readonly registrant: Address;
   readonly keyHash: Hex;
   readonly sourceDigest: Digest;
   readonly quantizedDigest: Digest;
   readonly circuitDigest: Digest;
   readonly manifestDigest: Digest;
+  readonly tensors: Uint8Array;
   readonly manifestURI: string;
 }
 
-export interface ChainClient {
+export interface SeriesRecord {
+  /** The publisher. */
+  readonly owner: Address;
+  readonly pendingOwner: Address | undefined;
+  readonly keyKinds: readonly KeyKind[];
+  readonly versions: number;
+  readonly name: string;
+}
+
+/** Reads. Who asks about a request brings it along, from its event: the coordinator keeps its digest alone. */
+export interface ChainClient extends RequestDomain {
   readonly rpc: Rpc;
-  readonly chainId: bigint;
-  readonly coordinator: Address;
   readonly registry: Address;
   head(signal?: AbortSignal): Promise<Block>;
-  /** Undefined where the coordinator knows no such request. */
-  requestOf(id: RequestId, signal?: AbortSignal): Promise<RequestRecord | undefined>;
+  /** Expired from the second after the deadline on, whether somebody sent expire or not. */
+  statusOf(r: Request, signal?: AbortSignal): Promise<RequestStatus>;
+  /** Undefined while nobody claimed it, and once it is fulfilled or expired. */
+  claimOf(r: Request, signal?: AbortSignal): Promise<ClaimRecord | undefined>;
+  callbackPending(id: RequestId, signal?: AbortSignal): Promise<boolean>;
   /** Undefined while there is no result. */
-  result(id: RequestId, signal?: AbortSignal): Promise<ResultRecord | undefined>;
+  resultOf(id: RequestId, signal?: AbortSignal): Promise<ResultRecord | undefined>;
   modelOf(id: ModelId, signal?: AbortSignal): Promise<ModelRecord | undefined>;
+  seriesOf(id: SeriesId, signal?: AbortSignal): Promise<SeriesRecord | undefined>;
   /** The verifying key from the registry's own code contract. */
   keyOf(id: ModelId, signal?: AbortSignal): Promise<VerifyingKey | undefined>;
   /** The request's event, searched from `fromBlock` on. */
   requested(id: RequestId, fromBlock: number, signal?: AbortSignal): Promise<RequestSeen | undefined>;
   fulfilled(id: RequestId, fromBlock: number, signal?: AbortSignal): Promise<FulfilmentSeen | undefined>;
-  /** Wei. */
-  credit(account: Address, signal?: AbortSignal): Promise<bigint>;
+  claimed(id: RequestId, fromBlock: number, signal?: AbortSignal): Promise<ClaimSeen | undefined>;
+  inputRead(id: RequestId, fromBlock: number, signal?: AbortSignal): Promise<InputReadSeen | undefined>;
+  /** What `account` can withdraw or spend of `token` (NOBODY for the native coin), in its smallest unit. */
+  balanceOf(account: Address, token: Address, signal?: AbortSignal): Promise<bigint>;
+  /** What `consumer` may spend from `account`. */
+  allowance(account: Address, consumer: Address, token: Address, signal?: AbortSignal): Promise<bigint>;
   environmentOf(prover: Address, signal?: AbortSignal): Promise<Hex>;
 }
 
@@ -93,7 +128,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
-const STATUSES: readonly RequestStatus[] = ["open", "fulfilled", "expired"];
+const STATUSES: readonly RequestStatus[] = ["unknown", "open", "claimed", "fulfilled", "expired"];
 
 export async function connect(options: ConnectOptions): Promise<ChainClient> {
   const { coordinator, signal, maxRange = 10_000 } = options;
@@ -114,8 +149,8 @@ export async function connect(options: ConnectOptions): Promise<ChainClient> {
     const data = abi.encodeFunctionData(name, [...args]);
     const answer = (await rpc.request("eth_call", [{ to, data }, "latest"], stop)) as string;
     try {
-      const [value] = abi.decodeFunctionResult(name, answer) as unknown as [unknown];
-      return value;
+      const values = abi.decodeFunctionResult(name, answer);
+      return (values.length === 1 ? values[0] : values) as unknown;
     } catch (cause) {
       // "0x" from an endpoint that lags behind the deployment, or from one that answers nonsense for a moment.
       throw new NodeError("chain", `${name}: ${rpc.name} answered what the contract cannot have said`, {
@@ -146,6 +181,9 @@ export async function connect(options: ConnectOptions): Promise<ChainClient> {
   }
   const registry = declared;
 
+  const ask = (name: string, args: readonly unknown[], stop?: AbortSignal): Promise<unknown> =>
+    read(coordinatorAbi, coordinator, name, args, stop);
+
   async function findLog(topic: Hex, id: RequestId, fromBlock: number, stop?: AbortSignal) {
     const end = (await head(stop)).number;
     let span = maxRange;
@@ -172,24 +210,18 @@ export async function connect(options: ConnectOptions): Promise<ChainClient> {
     coordinator,
     registry,
     head,
-    async requestOf(id, stop) {
-      const raw = await readUnless("RequestUnknown", coordinatorAbi, coordinator, "requestOf", [id], stop);
-      if (raw === undefined) return undefined;
-      const status = STATUSES[Number(raw["status"])];
-      if (status === undefined) throw new NodeError("chain", `request ${id} has an unknown status`);
-      return {
-        requester: raw["requester"] as Address,
-        fee: raw["fee"] as bigint,
-        model: raw["model"] as ModelId,
-        inputHash: raw["inputHash"] as Hex,
-        deadline: Number(raw["deadline"]),
-        requiredEvidence: Number(raw["requiredEvidence"]),
-        allowDevelopmentKeys: raw["allowDevelopmentKeys"] as boolean,
-        status,
-      };
+    async statusOf(r, stop) {
+      const status = STATUSES[Number(await ask("statusOf", [requestTuple(r)], stop))];
+      if (status === undefined) throw new NodeError("chain", "a request has an unknown status");
+      return status;
     },
-    async result(id, stop) {
-      const raw = await readUnless("RequestNotFulfilled", coordinatorAbi, coordinator, "result", [id], stop);
+    async claimOf(r, stop) {
+      const [claimer, end] = (await ask("claimOf", [requestTuple(r)], stop)) as [Address, bigint];
+      return claimer === NOBODY ? undefined : { claimer, end: Number(end) };
+    },
+    callbackPending: async (id, stop) => (await ask("callbackPending", [id], stop)) as boolean,
+    async resultOf(id, stop) {
+      const raw = await readUnless("RequestNotFulfilled", coordinatorAbi, coordinator, "resultOf", [id], stop);
       if (raw === undefined) return undefined;
       return {
         output: bytesOf(raw["output"] as string),
@@ -203,20 +235,40 @@ export async function connect(options: ConnectOptions): Promise<ChainClient> {
     async modelOf(id, stop) {
       const raw = await readUnless("ModelUnknown", registryAbi, registry, "modelOf", [id], stop);
       if (raw === undefined) return undefined;
+      const successor = raw["successor"] as ModelId;
       return {
         key: raw["key"] as Address,
         inputLength: Number(raw["inputLength"]),
         outputLength: Number(raw["outputLength"]),
         keyKind: keyKindOf(raw["keyKind"] as bigint),
+        inputKinds: inputKindsOf(Number(raw["inputKinds"])),
         retired: raw["retired"] as boolean,
-        publisher: raw["publisher"] as Address,
+        collateralBps: Number(raw["collateralBps"]),
+        royaltyBps: Number(raw["royaltyBps"]),
         registeredAt: Number(raw["registeredAt"]),
+        series: raw["series"] as SeriesId,
+        version: Number(raw["version"]),
+        successor: successor === ZERO_HASH ? undefined : successor,
+        registrant: raw["registrant"] as Address,
         keyHash: raw["keyHash"] as Hex,
         sourceDigest: digestOfHex(raw["sourceDigest"] as string),
         quantizedDigest: digestOfHex(raw["quantizedDigest"] as string),
         circuitDigest: digestOfHex(raw["circuitDigest"] as string),
         manifestDigest: digestOfHex(raw["manifestDigest"] as string),
+        tensors: bytesOf(raw["tensors"] as string),
         manifestURI: raw["manifestURI"] as string,
+      };
+    },
+    async seriesOf(id, stop) {
+      const raw = await readUnless("SeriesUnknown", registryAbi, registry, "seriesOf", [id], stop);
+      if (raw === undefined) return undefined;
+      const pending = raw["pendingOwner"] as Address;
+      return {
+        owner: raw["owner"] as Address,
+        pendingOwner: pending === NOBODY ? undefined : pending,
+        keyKinds: keyKindsOf(Number(raw["keyKinds"])),
+        versions: Number(raw["versions"]),
+        name: raw["name"] as string,
       };
     },
     async keyOf(id, stop) {
@@ -224,16 +276,25 @@ export async function connect(options: ConnectOptions): Promise<ChainClient> {
       return raw === undefined ? undefined : keyOfBytes(bytesOf(raw as unknown as string));
     },
     async requested(id, fromBlock, stop) {
-      const log = await findLog(REQUESTED_TOPIC, id, fromBlock, stop);
+      const log = await findLog(TOPICS.requested, id, fromBlock, stop);
       return log === undefined ? undefined : decodeRequested(log);
     },
     async fulfilled(id, fromBlock, stop) {
-      const log = await findLog(FULFILLED_TOPIC, id, fromBlock, stop);
+      const log = await findLog(TOPICS.fulfilled, id, fromBlock, stop);
       return log === undefined ? undefined : decodeFulfilled(log);
     },
-    credit: async (account, stop) => (await read(coordinatorAbi, coordinator, "credit", [account], stop)) as bigint,
-    environmentOf: async (prover, stop) =>
-      (await read(coordinatorAbi, coordinator, "environmentOf", [prover], stop)) as Hex,
+    async claimed(id, fromBlock, stop) {
+      const log = await findLog(TOPICS.claimed, id, fromBlock, stop);
+      return log === undefined ? undefined : decodeClaimed(log);
+    },
+    async inputRead(id, fromBlock, stop) {
+      const log = await findLog(TOPICS.inputRead, id, fromBlock, stop);
+      return log === undefined ? undefined : decodeInputRead(log);
+    },
+    balanceOf: async (account, token, stop) => (await ask("balanceOf", [account, token], stop)) as bigint,
+    allowance: async (account, consumer, token, stop) =>
+      (await ask("allowance", [account, consumer, token], stop)) as bigint,
+    environmentOf: async (prover, stop) => (await ask("environmentOf", [prover], stop)) as Hex,
   };
 }
 

@@ -1,24 +1,28 @@
-// Between the chain's bytes and our nouns: the challenge r and the ids, calls, views and events. Pure; mirrors ClaimLib
-// and ModelRegistry in contracts/, to which tests hold it. What the contracts' errors mean is in refusal.ts.
+// Between the chain's bytes and our nouns: the challenge r, the ids of models and series, keys, proofs and events. Pure;
+// mirrors ClaimLib and ModelRegistry in contracts/, to which tests hold it. Requests are in request.ts, errors in refusal.ts.
 import { AbiCoder, getAddress, Interface, keccak256, toUtf8Bytes } from "ethers";
 import {
   type Address,
   type Digest,
   DOMAINS,
   type Hex,
+  type InputKind,
   KEY_KIND_CODE,
   type KeyKind,
   type ModelId,
   type Proof,
   type RequestId,
+  type SeriesId,
   type VerifyingKey,
 } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { R } from "../core/field.ts";
-import { COORDINATOR_ABI, REGISTRY_ABI } from "./abi.ts";
+import { COORDINATOR_ABI, REGISTRY_ABI, RELAY_ABI } from "./abi.ts";
+import { inputKindsMask, type Request, requestOfTuple } from "./request.ts";
 
 export const coordinatorAbi = new Interface(COORDINATOR_ABI);
 export const registryAbi = new Interface(REGISTRY_ABI);
+export const relayAbi = new Interface(RELAY_ABI);
 
 export interface BlockRef {
   readonly number: number;
@@ -28,14 +32,9 @@ export interface BlockRef {
 /** A Requested event. */
 export interface RequestSeen {
   readonly id: RequestId;
-  readonly model: ModelId;
-  readonly requester: Address;
-  /** Wei. */
-  readonly fee: bigint;
-  /** Unix seconds: the last second at which it may be fulfilled. */
-  readonly deadline: number;
-  readonly requiredEvidence: number;
-  readonly allowDevelopmentKeys: boolean;
+  /** As it is stored: with inputHash and readAt of a source filled in. */
+  readonly request: Request;
+  /** The input (data, source) or the URI that it is fetched from (reference, private). */
   readonly input: Uint8Array;
   readonly block: BlockRef;
   readonly transaction: Hex;
@@ -46,6 +45,8 @@ export interface FulfilmentSeen {
   readonly id: RequestId;
   readonly model: ModelId;
   readonly prover: Address;
+  /** What it was paid, with the publisher's royalty; in the request's token. */
+  readonly price: bigint;
   readonly evidence: number;
   readonly environment: Hex;
   readonly c: bigint;
@@ -53,6 +54,23 @@ export interface FulfilmentSeen {
   readonly proof: Proof;
   readonly block: BlockRef;
   readonly transaction: Hex;
+}
+
+/** A Claimed event. */
+export interface ClaimSeen {
+  readonly id: RequestId;
+  readonly prover: Address;
+  readonly price: bigint;
+  readonly collateral: bigint;
+  /** Unix seconds: the last second at which nobody else may fulfil. */
+  readonly end: number;
+  readonly transaction: Hex;
+}
+
+/** An InputRead event: which contract was asked what. */
+export interface InputReadSeen {
+  readonly source: Address;
+  readonly query: Uint8Array;
 }
 
 /** A log as eth_getLogs gives it. */
@@ -71,18 +89,20 @@ export interface Claim {
   readonly chainId: bigint;
   /** The coordinator for a request, the registry for a sample: the contract that checks the claim. */
   readonly contract: Address;
-  /** Zero (ZERO_ID) for a sample. */
+  /** ZERO_HASH for a sample. */
   readonly request: Hex;
   readonly model: ModelId;
   /** The publisher for a sample. */
   readonly prover: Address;
   readonly c: bigint;
-  readonly input: Uint8Array;
+  /** Undefined if it is private: c then stands for its hash. */
+  readonly input: Uint8Array | undefined;
   readonly output: Uint8Array;
 }
 
+/** All that a model's id is a hash of. */
 export interface ModelFacts {
-  readonly publisher: Address;
+  readonly series: SeriesId;
   readonly sourceDigest: Digest;
   readonly quantizedDigest: Digest;
   readonly circuitDigest: Digest;
@@ -92,15 +112,22 @@ export interface ModelFacts {
   /** Bytes. */
   readonly inputLength: number;
   readonly outputLength: number;
+  readonly inputKinds: readonly InputKind[];
+  /** Hundredths of a percent of a claim's price, and of each price. */
+  readonly collateralBps: number;
+  readonly royaltyBps: number;
+  /** Types, scales and shapes, as the registry keeps them. */
+  readonly tensors: Uint8Array;
 }
 
-export const ZERO_ID: Hex = `0x${"0".repeat(64)}`;
 const domainHash = (name: keyof typeof DOMAINS): string => keccak256(toUtf8Bytes(DOMAINS[name]));
 const encode = (types: readonly string[], values: readonly unknown[]): string =>
   AbiCoder.defaultAbiCoder().encode([...types], [...values]);
 
 export const keccak = (bytes: Uint8Array): Hex => keccak256(bytes) as Hex;
 export const hexOf = (bytes: Uint8Array): Hex => `0x${Buffer.from(bytes).toString("hex")}`;
+/** 32 bytes, big-endian. */
+export const wordOf = (value: bigint): Hex => `0x${value.toString(16).padStart(64, "0")}`;
 export const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.slice(2), "hex"));
 export const hexOfDigest = (digest: Digest): Hex => `0x${digest}`;
 export const digestOfHex = (hex: string): Digest => hex.slice(2) as Digest;
@@ -126,7 +153,7 @@ export function parseId(text: string): Hex {
 }
 
 /** r of a claim, as ClaimLib.challenge computes it. */
-export function challenge(kind: "claim" | "sample", claim: Claim): bigint {
+export function challenge(kind: "claim" | "sample" | "direct", claim: Claim): bigint {
   const text = encode(
     ["bytes32", "uint256", "address", "bytes32", "bytes32", "address", "uint256", "bytes32", "bytes32"],
     [
@@ -137,55 +164,41 @@ export function challenge(kind: "claim" | "sample", claim: Claim): bigint {
       claim.model,
       claim.prover,
       claim.c,
-      keccak256(claim.input),
+      claim.input === undefined ? wordOf(claim.c) : keccak256(claim.input),
       keccak256(claim.output),
     ],
   );
   return BigInt(keccak256(text)) % R;
 }
 
-/** A model's name on every chain: keccak256 of what its publisher declares. */
-export function modelId(model: ModelFacts): ModelId {
-  const text = encode(
-    ["bytes32", "address", "bytes32", "bytes32", "bytes32", "bytes32", "bytes32", "uint8", "uint32", "uint32"],
-    [
-      domainHash("model"),
-      model.publisher,
-      hexOfDigest(model.sourceDigest),
-      hexOfDigest(model.quantizedDigest),
-      hexOfDigest(model.circuitDigest),
-      hexOfDigest(model.manifestDigest),
-      model.keyHash,
-      KEY_KIND_CODE[model.keyKind],
-      model.inputLength,
-      model.outputLength,
-    ],
-  );
-  return keccak256(text) as ModelId;
+/** A series' name on every chain: keccak256 of whoever created it, and its name. */
+export function seriesId(creator: Address, name: string): SeriesId {
+  return keccak256(encode(["bytes32", "address", "string"], [domainHash("series"), creator, name])) as SeriesId;
 }
 
-/** The id that the coordinator gives to the `nonce`-th request (from 0) of `requester`. */
-export function requestId(args: {
-  readonly chainId: bigint;
-  readonly coordinator: Address;
-  readonly requester: Address;
-  readonly nonce: bigint;
-  readonly model: ModelId;
-  readonly input: Uint8Array;
-}): RequestId {
+/** A model's name on every chain: keccak256 of what its publisher declares. */
+export function modelId(model: ModelFacts): ModelId {
+  const fields = [
+    ["bytes32", domainHash("model")],
+    ["bytes32", model.series],
+    ["bytes32", hexOfDigest(model.sourceDigest)],
+    ["bytes32", hexOfDigest(model.quantizedDigest)],
+    ["bytes32", hexOfDigest(model.circuitDigest)],
+    ["bytes32", hexOfDigest(model.manifestDigest)],
+    ["bytes32", model.keyHash],
+    ["uint8", KEY_KIND_CODE[model.keyKind]],
+    ["uint32", model.inputLength],
+    ["uint32", model.outputLength],
+    ["uint8", inputKindsMask(model.inputKinds)],
+    ["uint16", model.collateralBps],
+    ["uint16", model.royaltyBps],
+    ["bytes32", keccak256(model.tensors)],
+  ] as const;
   const text = encode(
-    ["bytes32", "uint256", "address", "address", "uint256", "bytes32", "bytes32"],
-    [
-      domainHash("request"),
-      args.chainId,
-      args.coordinator,
-      args.requester,
-      args.nonce,
-      args.model,
-      keccak256(args.input),
-    ],
+    fields.map(([type]) => type),
+    fields.map(([, value]) => value),
   );
-  return keccak256(text) as RequestId;
+  return keccak256(text) as ModelId;
 }
 
 /** The 704 bytes that the registry takes: alpha | beta, gamma, delta | IC[0..3], G2 halves imaginary first. */
@@ -235,60 +248,70 @@ export function keyKindOf(code: bigint | number): KeyKind {
   });
 }
 
-const REQUESTED = coordinatorAbi.getEvent("Requested")!;
-const FULFILLED = coordinatorAbi.getEvent("Fulfilled")!;
-export const REQUESTED_TOPIC = REQUESTED.topicHash as Hex;
-export const FULFILLED_TOPIC = FULFILLED.topicHash as Hex;
+/** Masks of a series: which kinds of key its versions may ever have. */
+export const keyKindsMask = (kinds: readonly KeyKind[]): number =>
+  kinds.reduce((mask, kind) => mask | (1 << KEY_KIND_CODE[kind]), 0);
+export const keyKindsOf = (mask: number): KeyKind[] =>
+  (Object.keys(KEY_KIND_CODE) as KeyKind[]).filter((kind) => mask & (1 << KEY_KIND_CODE[kind]));
+
+const EVENTS = {
+  requested: coordinatorAbi.getEvent("Requested")!,
+  fulfilled: coordinatorAbi.getEvent("Fulfilled")!,
+  claimed: coordinatorAbi.getEvent("Claimed")!,
+  inputRead: coordinatorAbi.getEvent("InputRead")!,
+} as const;
+type EventName = keyof typeof EVENTS;
+/** First topic of each event. */
+export const TOPICS = Object.fromEntries(
+  Object.entries(EVENTS).map(([name, event]) => [name, event.topicHash]),
+) as Readonly<Record<EventName, Hex>>;
 
 const place = (log: RawLog): { readonly block: BlockRef; readonly transaction: Hex } => ({
   block: { number: Number(log.blockNumber), hash: log.blockHash as Hex },
   transaction: log.transactionHash as Hex,
 });
+const argsOf = (name: EventName, log: RawLog): Readonly<Record<string, unknown>> =>
+  coordinatorAbi.decodeEventLog(EVENTS[name], log.data, log.topics);
 
 export function decodeRequested(log: RawLog): RequestSeen {
-  const args = coordinatorAbi.decodeEventLog(REQUESTED, log.data, log.topics) as unknown as {
-    id: string;
-    model: string;
-    requester: string;
-    fee: bigint;
-    deadline: bigint;
-    requiredEvidence: bigint;
-    allowDevelopmentKeys: boolean;
-    input: string;
-  };
+  const { id, request, input } = argsOf("requested", log);
   return {
-    id: args.id as RequestId,
-    model: args.model as ModelId,
-    requester: args.requester as Address,
-    fee: args.fee,
-    deadline: Number(args.deadline),
-    requiredEvidence: Number(args.requiredEvidence),
-    allowDevelopmentKeys: args.allowDevelopmentKeys,
-    input: bytesOf(args.input),
+    id: id as RequestId,
+    request: requestOfTuple(request as Readonly<Record<keyof Request, unknown>>),
+    input: bytesOf(input as string),
     ...place(log),
   };
 }
 
 export function decodeFulfilled(log: RawLog): FulfilmentSeen {
-  const args = coordinatorAbi.decodeEventLog(FULFILLED, log.data, log.topics) as unknown as {
-    id: string;
-    model: string;
-    prover: string;
-    evidence: bigint;
-    environment: string;
-    c: bigint;
-    output: string;
-    proof: readonly bigint[];
-  };
+  const args = argsOf("fulfilled", log);
   return {
-    id: args.id as RequestId,
-    model: args.model as ModelId,
-    prover: args.prover as Address,
-    evidence: Number(args.evidence),
-    environment: args.environment as Hex,
-    c: args.c,
-    output: bytesOf(args.output),
-    proof: proofOfWords([...args.proof]),
+    id: args["id"] as RequestId,
+    model: args["model"] as ModelId,
+    prover: args["prover"] as Address,
+    price: args["price"] as bigint,
+    evidence: Number(args["evidence"]),
+    environment: args["environment"] as Hex,
+    c: args["c"] as bigint,
+    output: bytesOf(args["output"] as string),
+    proof: proofOfWords([...(args["proof"] as readonly bigint[])]),
     ...place(log),
   };
+}
+
+export function decodeClaimed(log: RawLog): ClaimSeen {
+  const args = argsOf("claimed", log);
+  return {
+    id: args["id"] as RequestId,
+    prover: args["prover"] as Address,
+    price: args["price"] as bigint,
+    collateral: args["collateral"] as bigint,
+    end: Number(args["end"]),
+    transaction: log.transactionHash as Hex,
+  };
+}
+
+export function decodeInputRead(log: RawLog): InputReadSeen {
+  const { source, query } = argsOf("inputRead", log);
+  return { source: source as Address, query: bytesOf(query as string) };
 }

@@ -2,7 +2,7 @@
 // to a sink that keeps events and cursor in one transaction; this file keeps nothing but the size of its next range.
 import { NodeError } from "../core/errors.ts";
 import type { Address, Hex } from "../core/domain.ts";
-import { type BlockRef, decodeRequested, type RawLog, REQUESTED_TOPIC, type RequestSeen } from "./codec.ts";
+import { type BlockRef, decodeRequested, type RawLog, type RequestSeen, TOPICS } from "./codec.ts";
 import type { Rpc } from "./rpc.ts";
 
 export interface Block extends BlockRef {
@@ -91,7 +91,7 @@ export interface Follower {
 
 export function openFollower(options: FollowOptions): Follower {
   const { rpc, sink, confirmations, startBlock, maxRange } = options;
-  const filter = { address: options.coordinator, topics: [REQUESTED_TOPIC] };
+  const filter = { address: options.coordinator, topics: [TOPICS.requested] };
   let span = maxRange;
 
   const isCanonical = async (ref: BlockRef, signal?: AbortSignal): Promise<boolean> =>

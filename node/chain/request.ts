@@ -151,6 +151,9 @@ export function collateralAt(r: Pick<Request, "minCollateral">, price: bigint, c
   return share > r.minCollateral ? share : r.minCollateral;
 }
 
+/** What a request's amounts are in, for people. */
+export const unitOf = ({ token }: Pick<Request, "token">): string => (token === NOBODY ? "wei" : `of token ${token}`);
+
 /** Last second of a claim that was made at `time`. */
 export function claimEnd(r: Pick<Request, "claimPeriod" | "deadline">, time: number): number {
   return Math.min(time + r.claimPeriod, r.deadline);

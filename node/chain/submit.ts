@@ -16,13 +16,15 @@ export interface Call {
   readonly data: Hex;
   /** Wei. */
   readonly value?: bigint;
+  /** Gas limit; without it the chain is asked for an estimate. */
+  readonly gas?: bigint;
 }
 
 /** A nonce that is spoken for. */
 export interface Intent {
   readonly nonce: number;
-  /** What it is for; "fulfil:0x..". At most one intent of a name is live. */
-  readonly name: string;
+  /** What it is for; "fulfil:0x..", one for each request that it answers. At most one intent of a name is live. */
+  readonly names: readonly string[];
   readonly call: Call;
   readonly gas: bigint;
   readonly maxFee: bigint;
@@ -37,7 +39,7 @@ export interface Intent {
 }
 
 export interface IntentLog {
-  /** The live or mined intent of that name with the highest nonce. */
+  /** The live or mined intent with that name and the highest nonce. */
   find(name: string): Promise<Intent | undefined>;
   /** Every open one, lowest nonce first. */
   open(): Promise<readonly Intent[]>;
@@ -64,14 +66,20 @@ export interface MinedReceipt {
 export interface Sender {
   readonly address: Address;
   /**
-   * Records, signs and offers the transaction; again with the same name: offers the same bytes again.
-   * @param again a confirmed transaction of this name does not count: its effect was undone by a later one
+   * Records, signs and offers the transaction; again with the same names: offers the same bytes again.
+   * @param names one or several things that the call does; if any of them was sent before, nothing new is sent
    * @throws NodeError with the contract's reason if it would revert now.
    */
-  submit(name: string, call: Call, signal?: AbortSignal, again?: boolean): Promise<{ readonly hash: Hex }>;
+  submit(names: string | readonly string[], call: Call, options?: SubmitOptions): Promise<{ readonly hash: Hex }>;
   progress(name: string, signal?: AbortSignal): Promise<Progress>;
   /** Looks after every open nonce: closes what is confirmed, offers again, raises fees, empties what lost its sense. */
   tend(signal?: AbortSignal): Promise<void>;
+}
+
+export interface SubmitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** A confirmed transaction of this name does not count: its effect was undone by a later one. */
+  readonly again?: boolean;
 }
 
 export interface SenderOptions {
@@ -96,6 +104,7 @@ const raised = (fee: bigint): bigint => (fee * 9n) / 8n + 1n;
 const USUAL_TIP = 10n ** 9n;
 /** Prefix of the name of a nonce that is used up for nothing. */
 const VOID = "void:";
+const isVoid = ({ names }: Pick<Intent, "names">): boolean => names.every((name) => name.startsWith(VOID));
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 export function openSender(options: SenderOptions): Sender {
@@ -125,6 +134,7 @@ export function openSender(options: SenderOptions): Sender {
     const to = call.to === undefined ? {} : { to: call.to };
     const request = { from: address, ...to, data: call.data, value: quantity(call.value ?? 0n) };
     const gas = BigInt((await rpc.request("eth_estimateGas", [request, "latest"], signal)) as string);
+    if (call.gas !== undefined) return call.gas;
     // A quarter more: storage that others touch in between may cost more than at the time of the estimate.
     return gas + gas / 4n;
   }
@@ -182,7 +192,7 @@ export function openSender(options: SenderOptions): Sender {
       const known = /already (known|exists|imported)|known transaction|nonce too low|nonce.*(low|used)/i;
       if (known.test(error.message)) return;
       journal.warn(
-        { name: intent.name, nonce: intent.nonce, error: error.message },
+        { names: intent.names, nonce: intent.nonce, error: error.message },
         "the chain did not take the transaction",
       );
     }
@@ -193,13 +203,16 @@ export function openSender(options: SenderOptions): Sender {
     if (receipt !== undefined) {
       const head = await blockAt(rpc, "latest", signal);
       if (head !== undefined && head.number - receipt.block.number >= confirmations) {
-        const served = receipt.ok && !intent.name.startsWith(VOID);
+        const served = receipt.ok && !isVoid(intent);
         await log.save({ ...intent, state: served ? "mined" : "void" });
       }
       return;
     }
     if ((await countConfirmed(signal)) > intent.nonce) {
-      journal.warn({ name: intent.name, nonce: intent.nonce }, "the nonce was used by another transaction of this key");
+      journal.warn(
+        { names: intent.names, nonce: intent.nonce },
+        "the nonce was used by another transaction of this key",
+      );
       await log.save({ ...intent, state: "void" });
       return;
     }
@@ -221,8 +234,8 @@ export function openSender(options: SenderOptions): Sender {
     } catch (error) {
       if (revertOf(error) === undefined) throw error;
       // It would revert by now (answered by another, too late): use the nonce up for nothing, as cheaply as can be.
-      const name = intent.name.startsWith(VOID) ? intent.name : VOID + intent.name;
-      next = { ...intent, name, call: { to: address, data: "0x" }, gas: 21_000n };
+      const names = isVoid(intent) ? intent.names : intent.names.map((name) => VOID + name);
+      next = { ...intent, names, call: { to: address, data: "0x" }, gas: 21_000n };
     }
     const now = await fees(signal);
     const maxFee = [raised(intent.maxFee), now.maxFee].reduce((a, b) => (a > b ? a : b));
@@ -233,17 +246,19 @@ export function openSender(options: SenderOptions): Sender {
 
   return {
     address,
-    submit: (name, call, signal, again = false) =>
+    submit: (given, call, { signal, again = false } = {}) =>
       inTurn(async () => {
-        const known = await log.find(name);
-        if (known !== undefined && !(again && known.state === "mined")) {
+        const names = typeof given === "string" ? [given] : given;
+        for (const name of names) {
+          const known = await log.find(name);
+          if (known === undefined || (again && known.state === "mined")) continue;
           if (known.state === "open") await offer(known, signal);
           return { hash: known.hashes.at(-1) as Hex };
         }
-        const [gas, fee] = [await estimate(call, signal).catch(rethrowExplained(name)), await fees(signal)];
+        const [gas, fee] = [await estimate(call, signal).catch(rethrowExplained(names)), await fees(signal)];
         // The pending count covers transactions that this log does not know (a lost database, another tool).
         const nonce = Math.max(await count("pending", signal), await log.nextNonce());
-        const intent = await send({ nonce, name, call, gas, ...fee, hashes: [], state: "open" }, signal);
+        const intent = await send({ nonce, names, call, gas, ...fee, hashes: [], state: "open" }, signal);
         return { hash: intent.hashes.at(-1) as Hex };
       }),
     async progress(name, signal) {
@@ -265,7 +280,7 @@ export function openSender(options: SenderOptions): Sender {
             const error = asNodeError(thrown);
             if (error.retry || signal?.aborted === true) throw error;
             journal.error(
-              { name: intent.name, nonce: intent.nonce, error: error.message },
+              { names: intent.names, nonce: intent.nonce, error: error.message },
               "a transaction needs a person",
             );
           }
@@ -274,9 +289,9 @@ export function openSender(options: SenderOptions): Sender {
   };
 }
 
-function rethrowExplained(name: string): (error: unknown) => never {
+function rethrowExplained(names: readonly string[]): (error: unknown) => never {
   return (error) => {
-    throw explained(error, name.split(":")[0] as string);
+    throw explained(error, names[0]?.split(":")[0] ?? "send");
   };
 }
 
@@ -303,7 +318,7 @@ function receiptFrom(raw: RawReceipt): MinedReceipt {
 export function memoryLog(): IntentLog {
   const intents = new Map<number, Intent>();
   return {
-    find: async (name) => [...intents.values()].filter((i) => i.name === name && i.state !== "void").at(-1),
+    find: async (name) => [...intents.values()].filter((i) => i.names.includes(name) && i.state !== "void").at(-1),
     open: async () => [...intents.values()].filter((i) => i.state === "open").sort((a, b) => a.nonce - b.nonce),
     nextNonce: async () => Math.max(-1, ...intents.keys()) + 1,
     save: async (intent) => void intents.set(intent.nonce, intent),

@@ -1,72 +1,28 @@
-// The transactions that people and nodes send: deploy, register, request, fulfil, refund, withdraw. Each is a Call for the
-// sender; `settle` sees one through to its block. No state of its own.
+// Transactions that people send, seen through to their block: deploy, register, ask, and `settle` for every other call of
+// calls.ts. No state of its own.
 import { AbiCoder, concat } from "ethers";
-import {
-  type Address,
-  type Hex,
-  KEY_KIND_CODE,
-  type ModelId,
-  type Proof,
-  type RequestId,
-  type VerifyingKey,
-} from "../core/domain.ts";
+import type { Address, Hex, KeyKind, ModelId, SeriesId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
 import {
-  coordinatorAbi,
-  hexOf,
-  hexOfDigest,
-  keyBytes,
-  type ModelFacts,
-  modelId,
-  keyHash,
-  proofWords,
-  registryAbi,
-  type RawLog,
-  decodeRequested,
-  REQUESTED_TOPIC,
-  type RequestSeen,
-} from "./codec.ts";
+  approveCall,
+  approvedCall,
+  createSeriesCall,
+  type Payment,
+  registerCall,
+  type Registration,
+  requestCall,
+  requestForCall,
+} from "./calls.ts";
 import type { ChainClient } from "./client.ts";
+import { decodeRequested, keyHash, modelId, type RawLog, type RequestSeen, seriesId, TOPICS } from "./codec.ts";
+import { type Drafted, NOBODY } from "./request.ts";
 import type { Call, MinedReceipt, Sender } from "./submit.ts";
 
 /** What Hardhat writes into artifacts/, as far as it is needed here. */
 export interface Artifact {
   readonly contractName: string;
   readonly bytecode: string;
-}
-
-export interface Registration {
-  readonly model: Omit<ModelFacts, "keyHash" | "publisher">;
-  readonly manifestURI: string;
-  readonly key: VerifyingKey;
-  readonly sample: {
-    readonly input: Uint8Array;
-    readonly output: Uint8Array;
-    readonly c: bigint;
-    readonly proof: Proof;
-  };
-}
-
-export interface Question {
-  readonly model: ModelId;
-  readonly input: Uint8Array;
-  /** Unix seconds. */
-  readonly deadline: number;
-  /** Bits of Evidence. */
-  readonly requiredEvidence: number;
-  readonly allowDevelopmentKeys: boolean;
-  /** Wei. */
-  readonly fee: bigint;
-}
-
-export interface Fulfilment {
-  readonly request: RequestId;
-  readonly input: Uint8Array;
-  readonly output: Uint8Array;
-  readonly c: bigint;
-  readonly proof: Proof;
-  readonly prover: Address;
 }
 
 export interface Wait {
@@ -77,25 +33,10 @@ export interface Wait {
   readonly signal?: AbortSignal;
 }
 
-const call = (to: Address, data: string, value?: bigint): Call => ({
-  to,
-  data: data as Hex,
-  ...(value === undefined ? {} : { value }),
-});
-
-export function fulfilCall(coordinator: Address, f: Fulfilment): Call {
-  const args = [f.request, hexOf(f.input), hexOf(f.output), f.c, proofWords(f.proof), f.prover];
-  return call(coordinator, coordinatorAbi.encodeFunctionData("fulfil", args));
-}
-
-export function declareEnvironmentCall(coordinator: Address, digest: Hex): Call {
-  return call(coordinator, coordinatorAbi.encodeFunctionData("declareEnvironment", [digest]));
-}
-
 /** Sends `what` and waits for its block (and its confirmations, as the sender counts them). */
 export async function settle(name: string, what: Call, wait: Wait): Promise<MinedReceipt> {
   const { sender, clock, pollMs = 250, signal } = wait;
-  const { hash } = await sender.submit(name, what, signal);
+  const { hash } = await sender.submit(name, what, { signal });
   for (;;) {
     const progress = await sender.progress(name, signal);
     if (progress.kind === "included" && progress.confirmed) {
@@ -120,88 +61,108 @@ export async function settle(name: string, what: Call, wait: Wait): Promise<Mine
   }
 }
 
-/** Deploys registry and coordinator. */
-export async function deploy(
-  artifacts: { readonly registry: Artifact; readonly coordinator: Artifact },
-  wait: Wait,
-): Promise<{ readonly registry: Address; readonly coordinator: Address; readonly block: number }> {
-  const put = async (artifact: Artifact, args: string): Promise<MinedReceipt & { readonly contract: Address }> => {
-    const data = concat([artifact.bytecode, args]) as Hex;
-    const receipt = await settle(`deploy:${artifact.contractName}`, { to: undefined, data }, wait);
-    if (receipt.contract === undefined) throw new NodeError("chain", `${artifact.contractName} was not created`);
-    return { ...receipt, contract: receipt.contract };
-  };
-  const registry = await put(artifacts.registry, "0x");
-  const args = AbiCoder.defaultAbiCoder().encode(["address"], [registry.contract]);
-  const coordinator = await put(artifacts.coordinator, args);
-  return { registry: registry.contract, coordinator: coordinator.contract, block: registry.block.number };
+export interface Artifacts {
+  readonly registry: Artifact;
+  readonly validator: Artifact;
+  readonly coordinator: Artifact;
+  readonly relay: Artifact;
 }
 
-/** Registers a model under the sender's name. A model that is registered already is no error: its id is the same. */
+export interface Deployed {
+  readonly registry: Address;
+  readonly coordinator: Address;
+  readonly relay: Address;
+  /** Of the first of them. */
+  readonly block: number;
+}
+
+/** Deploys registry, signature validator, coordinator and relay. */
+export async function deploy(artifacts: Artifacts, wait: Wait): Promise<Deployed> {
+  const put = async (artifact: Artifact, ...args: readonly Address[]) => {
+    const types = args.map(() => "address");
+    const data = concat([artifact.bytecode, AbiCoder.defaultAbiCoder().encode(types, args)]) as Hex;
+    const receipt = await settle(`deploy:${artifact.contractName}`, { to: undefined, data }, wait);
+    if (receipt.contract === undefined) throw new NodeError("chain", `${artifact.contractName} was not created`);
+    return { address: receipt.contract, block: receipt.block.number };
+  };
+  const registry = await put(artifacts.registry);
+  const validator = await put(artifacts.validator);
+  const coordinator = await put(artifacts.coordinator, registry.address, validator.address);
+  const relay = await put(artifacts.relay, coordinator.address);
+  return {
+    registry: registry.address,
+    coordinator: coordinator.address,
+    relay: relay.address,
+    block: registry.block,
+  };
+}
+
+/** The series of the sender's with this name, created if it is not there. */
+export async function openSeries(
+  client: ChainClient,
+  name: string,
+  keyKinds: readonly KeyKind[],
+  wait: Wait,
+): Promise<SeriesId> {
+  const id = seriesId(wait.sender.address, name);
+  if ((await client.seriesOf(id, wait.signal)) === undefined) {
+    await settle(`series:${id}`, createSeriesCall(client.registry, name, keyKinds), wait);
+  }
+  return id;
+}
+
+/** Registers a model. One that is registered already is no error: its id is the same. */
 export async function register(
   client: ChainClient,
   what: Registration,
   wait: Wait,
 ): Promise<{ readonly id: ModelId; readonly receipt: MinedReceipt | undefined }> {
-  const { model, key, sample } = what;
-  const id = modelId({ ...model, publisher: wait.sender.address, keyHash: keyHash(key) });
+  const id = modelId({ ...what.model, keyHash: keyHash(what.key) });
   if ((await client.modelOf(id, wait.signal)) !== undefined) return { id, receipt: undefined };
-  const params = {
-    sourceDigest: hexOfDigest(model.sourceDigest),
-    quantizedDigest: hexOfDigest(model.quantizedDigest),
-    circuitDigest: hexOfDigest(model.circuitDigest),
-    manifestDigest: hexOfDigest(model.manifestDigest),
-    inputLength: model.inputLength,
-    outputLength: model.outputLength,
-    keyKind: KEY_KIND_CODE[model.keyKind],
-    manifestURI: what.manifestURI,
-  };
-  const shown = {
-    input: hexOf(sample.input),
-    output: hexOf(sample.output),
-    c: sample.c,
-    proof: proofWords(sample.proof),
-  };
-  const data = registryAbi.encodeFunctionData("register", [params, hexOf(keyBytes(key)), shown]);
-  return { id, receipt: await settle(`register:${id}`, call(client.registry, data), wait) };
+  return { id, receipt: await settle(`register:${id}`, registerCall(client.registry, what), wait) };
 }
 
-/** @param once names this question: the same name is never sent twice by one sender. */
+export interface Asked {
+  readonly seen: RequestSeen;
+  readonly receipt: MinedReceipt;
+}
+
+/** Asks from the sender's own address, or with a requester's signature. Directly paid tokens are approved first. */
 export async function request(
   client: ChainClient,
-  q: Question,
-  once: string,
+  drafted: Drafted,
+  how: { readonly payment: Payment } | { readonly signature: Hex },
   wait: Wait,
-): Promise<{ readonly seen: RequestSeen; readonly receipt: MinedReceipt }> {
-  const terms = { requiredEvidence: q.requiredEvidence, allowDevelopmentKeys: q.allowDevelopmentKeys };
-  const data = coordinatorAbi.encodeFunctionData("request", [q.model, hexOf(q.input), q.deadline, terms]);
-  const receipt = await settle(`request:${once}`, call(client.coordinator, data, q.fee), wait);
+): Promise<Asked> {
+  const { request: r } = drafted;
+  const { coordinator } = client;
+  if ("payment" in how && how.payment === "direct" && r.token !== NOBODY) {
+    await approve(client, r.token, r.maxFee, `${r.nonce}`, wait);
+  }
+  const what =
+    "payment" in how
+      ? requestCall(coordinator, drafted, how.payment)
+      : requestForCall(coordinator, drafted, how.signature);
+  const receipt = await settle(`request:${r.requester}:${r.nonce}`, what, wait);
   const raw = (await client.rpc.request("eth_getTransactionReceipt", [receipt.hash], wait.signal)) as {
     readonly logs: readonly RawLog[];
   };
   const log = raw.logs.find(
-    ({ address, topics }) =>
-      address.toLowerCase() === client.coordinator.toLowerCase() && topics[0] === REQUESTED_TOPIC,
+    ({ address, topics }) => address.toLowerCase() === coordinator.toLowerCase() && topics[0] === TOPICS.requested,
   );
   if (log === undefined) throw new NodeError("chain", `the transaction ${receipt.hash} left no Requested event`);
   return { seen: decodeRequested(log), receipt };
 }
 
-/** Gives an expired request's fee back to its requester's credit. */
-export function refund(client: ChainClient, id: RequestId, wait: Wait): Promise<MinedReceipt> {
-  return settle(`refund:${id}`, call(client.coordinator, coordinatorAbi.encodeFunctionData("refund", [id])), wait);
-}
-
-/** Pays the sender's whole credit to `to`. */
-export function withdraw(client: ChainClient, to: Address, once: string, wait: Wait): Promise<MinedReceipt> {
-  return settle(
-    `withdraw:${once}`,
-    call(client.coordinator, coordinatorAbi.encodeFunctionData("withdraw", [to])),
-    wait,
-  );
-}
-
-/** Ends new requests to a model of the sender's. */
-export function retire(client: ChainClient, id: ModelId, wait: Wait): Promise<MinedReceipt> {
-  return settle(`retire:${id}`, call(client.registry, registryAbi.encodeFunctionData("retire", [id])), wait);
+/** Lets the coordinator take `amount` of a token, unless it may already. @param once tells it from earlier ones */
+export async function approve(
+  client: ChainClient,
+  token: Address,
+  amount: bigint,
+  once: string,
+  wait: Wait,
+): Promise<void> {
+  const { to, data } = approvedCall(token, wait.sender.address, client.coordinator);
+  const left = BigInt((await client.rpc.request("eth_call", [{ to, data }, "latest"], wait.signal)) as string);
+  if (left < amount) await settle(`approve:${token}:${once}`, approveCall(token, client.coordinator, amount), wait);
 }

@@ -10,7 +10,7 @@ import type { Clock, Log } from "../core/ports.ts";
 import { openJobChain } from "./chain.ts";
 import type { Place } from "./database.ts";
 import type { Job, OpenState, State } from "./job.ts";
-import { exponentialBackoff, type Infer, type Models, type Policy, type Proving } from "./ports.ts";
+import { exponentialBackoff, type Infer, type Inputs, type Models, type Policy, type Proving } from "./ports.ts";
 import { openRunner, type Runner } from "./runner.ts";
 import { openStore, type Store, type StoreOptions } from "./store.ts";
 
@@ -19,6 +19,7 @@ export interface EngineOptions {
   readonly signer: Signer;
   readonly place: Place;
   readonly models: Models;
+  readonly inputs: Inputs;
   readonly infer: Infer;
   readonly proving: Proving;
   readonly policy: Policy;
@@ -36,6 +37,9 @@ export interface EngineOptions {
   /** Wei per gas. */
   readonly maxFeePerGas: bigint;
   readonly bumpAfterMs: number;
+  /** Answers of one model per transaction at most, and milliseconds that the first of them waits for others. */
+  readonly batchSize: number;
+  readonly batchMs: number;
   readonly states?: readonly OpenState[];
   readonly concurrency?: Partial<Readonly<Record<OpenState, number>>>;
   readonly onStored?: (job: Job) => void;
@@ -95,15 +99,17 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     bumpAfterMs: options.bumpAfterMs,
     ...(fault === undefined ? {} : { fault }),
   });
-  const chain = openJobChain(client, sender, options.environment);
-  const { models, infer, proving, policy, states, concurrency, onStored } = options;
+  const { environment, batchSize, batchMs } = options;
+  const chain = openJobChain({ client, sender, clock, environment, batchSize, batchMs });
+  const { models, inputs, infer, proving, policy, states, concurrency, onStored } = options;
   const runner = openRunner({
     store,
-    ports: { models, infer, proving, chain, policy },
+    ports: { models, inputs, infer, proving, chain, policy },
     log,
     clock,
     ...(states === undefined ? {} : { states }),
-    ...(concurrency === undefined ? {} : { concurrency }),
+    // What gathers for a batch is at work while it waits.
+    concurrency: { ...(batchSize > 1 ? { proved: 2 * batchSize } : {}), ...concurrency },
     ...(onStored === undefined ? {} : { onStored }),
     ...(fault === undefined ? {} : { fault }),
   });
@@ -131,7 +137,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       }
     }
     await sender.tend(signal);
-    await store.wake(["submitted", "settled"]);
+    await store.wake(["inferred", "submitted", "settled"]);
   }
 
   async function run(signal: AbortSignal): Promise<void> {

@@ -8,16 +8,27 @@ interface Common {
   readonly id: number;
   /** Counts the stores: what was computed from an older version is dropped. */
   readonly version: number;
-  readonly request: RequestSeen;
+  readonly asked: RequestSeen;
+  /** Confirmed transactions that left the request unanswered: a batch went without it. Tells the next one's intent apart. */
+  readonly round?: number;
   /** Tries that failed and steps back, over the whole life of the job. */
   readonly attempts: number;
   /** What the last try died of. */
   readonly trouble?: string;
 }
 
+/** A model's input in the open. */
+export interface Input {
+  readonly bytes: Uint8Array;
+  /** Of a private input's commitment. */
+  readonly salt?: bigint;
+}
+
 interface Answer {
+  /** Where it is not in the request's event: fetched, or brought by the requester. Forgotten when the job closes. */
+  readonly input?: Input;
   readonly output: Uint8Array;
-  /** Sponge over the words of input and output. */
+  /** Sponge over the words of input and output; of a private input the commitment. */
   readonly c: bigint;
 }
 
@@ -64,10 +75,10 @@ export interface Receipt {
 
 export type CloseKind =
   | "fulfilled" // by this node, confirmed
-  | "elsewhere" // by another prover
-  | "expired" // too late to answer
+  | "elsewhere" // by another prover, or claimed by one for too long
+  | "expired" // too late to answer, or cancelled
   | "reorged" // its block left the chain
-  | "refused" // this node does not serve it: model, fee, deadline or evidence
+  | "refused" // this node does not serve it: model, price, prover, deadline, evidence or input
   | "failed"; // the attempts are used up or no repetition would help
 
 export interface CloseReason {
@@ -85,8 +96,20 @@ export type OpenJob = JobIn<OpenState>;
 export const OPEN_STATES: readonly OpenState[] = ["accepted", "inferred", "proved", "submitted", "settled"];
 
 function common(job: Job): Common {
-  const { id, version, request, attempts, trouble } = job;
-  return { id, version, request, attempts, ...(trouble === undefined ? {} : { trouble }) };
+  const { id, version, asked, attempts, trouble, round } = job;
+  return {
+    id,
+    version,
+    asked,
+    attempts,
+    ...(round === undefined ? {} : { round }),
+    ...(trouble === undefined ? {} : { trouble }),
+  };
+}
+
+/** The input of a job that has run its model. */
+export function inputOf(job: Inferred | Proved | Submitted | Settled): Input {
+  return job.input ?? { bytes: job.asked.input };
 }
 
 /** Ends the job, keeping what it had worked out. */
@@ -106,8 +129,14 @@ export function close(job: Job, kind: CloseKind, text: string): Closed {
 
 /** Back to the step that submits: the transaction was lost, dropped or left the chain. Counts as an attempt. */
 export function backToProved(job: Submitted | Settled, trouble: string): Proved {
-  const { output, c, prover, proof, signals } = job;
-  return { ...common(job), attempts: job.attempts + 1, trouble, state: "proved", output, c, prover, proof, signals };
+  const { input, output, c, prover, proof, signals } = job;
+  const answer = { output, c, prover, proof, signals, ...(input === undefined ? {} : { input }) };
+  return { ...common(job), attempts: job.attempts + 1, trouble, state: "proved", ...answer };
+}
+
+/** As above, where the transaction is final and did other things: the next one is another. */
+export function nextRound(job: Submitted | Settled, trouble: string): Proved {
+  return { ...backToProved(job, trouble), round: (job.round ?? 0) + 1 };
 }
 
 /** JSON with bigint as {"$n": "decimal"} and bytes as {"$x": "hex"}. */

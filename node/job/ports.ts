@@ -1,9 +1,11 @@
-// What a job needs of the outside, as interfaces: the models that are served, running one, proving, and the chain. The real
-// ones are joined in app/wiring.ts; tests bring their own by hand.
-import type { Fulfilment } from "../chain/write.ts";
-import type { ModelRecord, RequestRecord } from "../chain/client.ts";
+// What a job needs of the outside, as interfaces: the models that are served, inputs, running a model, proving, and the
+// chain. The real ones are joined in app/wiring.ts; tests bring their own by hand.
+import type { Fulfilment } from "../chain/calls.ts";
+import type { ModelRecord } from "../chain/client.ts";
+import type { RequestSeen } from "../chain/codec.ts";
 import type { Progress } from "../chain/submit.ts";
-import type { Address, Hex, ModelId, Proof, RequestId, Signals } from "../core/domain.ts";
+import type { Address, ModelId, Proof, RequestId, Signals } from "../core/domain.ts";
+import type { Input } from "./job.ts";
 
 /** A model that this node has a package of. */
 export interface ServedModel {
@@ -20,18 +22,24 @@ export interface Models {
   served(id: ModelId, signal: AbortSignal): Promise<ServedModel | undefined>;
 }
 
+/** Inputs that are not in the request's event: fetched from a URI, or brought by the requester. */
+export interface Inputs {
+  /** @throws NodeError: with `retry`, it may be there later; else this node will not get it */
+  get(asked: RequestSeen, model: ServedModel, signal: AbortSignal): Promise<Input>;
+}
+
 export interface Infer {
-  /** Runs the model on the input's bytes. c is the sponge over the words of input and output. */
+  /** Runs the model. c is the sponge over the words of input and output; of a private input the commitment. */
   run(
     model: ServedModel,
-    input: Uint8Array,
+    input: Input,
     signal: AbortSignal,
   ): Promise<{ readonly output: Uint8Array; readonly c: bigint }>;
 }
 
 export interface ProofOrder {
   readonly model: ServedModel;
-  readonly input: Uint8Array;
+  readonly input: Input;
   /** What `Infer.run` gave; the witness must spell the same bytes. */
   readonly output: Uint8Array;
   readonly c: bigint;
@@ -43,32 +51,58 @@ export interface Proving {
   prove(order: ProofOrder, signal: AbortSignal): Promise<{ readonly proof: Proof; readonly signals: Signals }>;
 }
 
+/** How a request stands on the chain, as of its newest block. */
+export type Standing =
+  | { readonly status: "unknown" | "open" | "expired" }
+  /** To the second `end` nobody but the claimer may fulfil. */
+  | { readonly status: "claimed"; readonly claimer: Address; readonly end: number }
+  | { readonly status: "fulfilled"; readonly by: Address | undefined };
+
 export interface JobChain {
   /** The address that this node's claims name. */
   readonly prover: Address;
-  /** Unix seconds of the newest block. */
+  /** Unix seconds: what the next block will say, as far as the newest one and the time since tell. */
   time(signal: AbortSignal): Promise<number>;
-  requestOf(id: RequestId, signal: AbortSignal): Promise<RequestRecord | undefined>;
-  /** Who answered a fulfilled request. */
-  answeredBy(id: RequestId, signal: AbortSignal): Promise<Address | undefined>;
-  modelOf(id: ModelId, signal: AbortSignal): Promise<Pick<ModelRecord, "retired"> | undefined>;
+  standing(asked: RequestSeen, signal: AbortSignal): Promise<Standing>;
+  modelOf(id: ModelId, signal: AbortSignal): Promise<Pick<ModelRecord, "retired" | "collateralBps"> | undefined>;
   /** r of this node's claim about the request. */
-  challenge(claim: {
+  challenge(about: {
     readonly request: RequestId;
     readonly model: ModelId;
-    readonly input: Uint8Array;
+    /** Undefined if it is private. */
+    readonly input: Uint8Array | undefined;
     readonly output: Uint8Array;
     readonly c: bigint;
   }): bigint;
-  /** Records and offers the answer; calling it again offers the same bytes again. */
-  submit(fulfilment: Fulfilment, signal: AbortSignal): Promise<{ readonly hash: Hex }>;
-  progress(id: RequestId, signal: AbortSignal): Promise<Progress>;
+  /**
+   * Records and offers the claim of a request; calling it again offers the same bytes again.
+   * @param collateral the most that it locks, at any price it may come to
+   * @returns false if there is no way to pay the collateral
+   */
+  claim(asked: RequestSeen, collateral: bigint, signal: AbortSignal): Promise<boolean>;
+  claimProgress(id: RequestId, signal: AbortSignal): Promise<Progress>;
+  /** Records and offers the answer, alone or with others; calling it again offers the same bytes again. */
+  submit(item: Item, signal: AbortSignal): Promise<void>;
+  progress(id: RequestId, round: number, signal: AbortSignal): Promise<Progress>;
 }
 
-/** Which requests the node takes, and how hard it tries. */
+export interface Item {
+  readonly id: RequestId;
+  readonly round: number;
+  readonly fulfilment: Fulfilment;
+}
+
+export type ClaimPolicy = "never" | "auto" | "always";
+
+/** Which requests the node takes, on what terms, and how hard it tries. */
 export interface Policy {
-  /** Wei. */
-  readonly minimumFee: bigint;
+  /** Least price by token, in its smallest unit; NOBODY is the native coin. A token that is not here is not served. */
+  readonly minimumFees: Readonly<Record<Address, bigint>>;
+  /** auto: claims first what takes at least claimSeconds to prove. */
+  readonly claim: ClaimPolicy;
+  readonly claimSeconds: number;
+  /** Most collateral of a claim, in percent of its price. */
+  readonly collateralPercent: number;
   /** Seconds before the deadline by which the answer must be sent. */
   readonly marginSeconds: number;
   readonly maxAttempts: number;
@@ -80,6 +114,7 @@ export interface Policy {
 
 export interface Ports {
   readonly models: Models;
+  readonly inputs: Inputs;
   readonly infer: Infer;
   readonly proving: Proving;
   readonly chain: JobChain;

@@ -4,6 +4,7 @@ import { asNodeError, NodeError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import { close, type Job, OPEN_STATES, type OpenJob, type OpenState } from "./job.ts";
 import type { Ports } from "./ports.ts";
+import type { Waiting } from "./look.ts";
 import { isWaiting, runStep } from "./steps.ts";
 import { type Message, queueOf, type Store } from "./store.ts";
 
@@ -32,6 +33,9 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
+/** Seconds: then it looks whether the request is still there. */
+const LONGEST_WAIT = 600;
+
 const CONCURRENCY: Readonly<Record<OpenState, number>> = {
   accepted: 1,
   inferred: 1,
@@ -53,7 +57,7 @@ export function openRunner(options: RunnerOptions): Runner {
     // Stale: the job went on since the message was sent.
     if (job === undefined || job.state === "closed" || job.version !== message.version) return;
     fault?.(`${job.state}:loaded`);
-    const journal = log.child({ job: job.id, request: job.request.id, state: job.state });
+    const journal = log.child({ job: job.id, request: job.asked.id, state: job.state });
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, stopping.signal]);
     const since = clock.now();
@@ -62,7 +66,7 @@ export function openRunner(options: RunnerOptions): Runner {
     let delayMs = 0;
     try {
       const outcome = await runStep(job, ports, signal);
-      if (isWaiting(outcome)) return journal.debug({ waitsFor: outcome.waitsFor }, "waiting");
+      if (isWaiting(outcome)) return await wait(job, outcome, journal);
       next = outcome;
       if (next.attempts > job.attempts) delayMs = ports.policy.backoffMs(next.attempts);
     } catch (thrown) {
@@ -80,6 +84,12 @@ export function openRunner(options: RunnerOptions): Runner {
     onStored?.({ ...next, version: next.version + 1 });
   }
 
+  /** Until the next tick; or, with a time, asleep: a job is not looked at again and again for a price that is hours away. */
+  async function wait(job: OpenJob, { waitsFor, seconds }: Waiting, journal: Log): Promise<void> {
+    journal.debug({ waitsFor, seconds }, "waiting");
+    if (seconds !== undefined) await store.put(job, 1000 * Math.min(seconds, LONGEST_WAIT));
+  }
+
   function afterError(job: OpenJob, error: NodeError): [Job, number] {
     const attempts = job.attempts + 1;
     const text = error.mend === undefined ? error.message : `${error.message}. ${error.mend}`;
@@ -92,7 +102,7 @@ export function openRunner(options: RunnerOptions): Runner {
     if (attempts >= ports.policy.maxAttempts) return [close(tried, "failed", `${text} (${attempts} attempts)`), 0];
     const delayMs = ports.policy.backoffMs(attempts);
     // The chain may be down, so this is by the machine's clock; the step itself goes by the chain's.
-    if ((clock.now() + delayMs) / 1000 > job.request.deadline) {
+    if ((clock.now() + delayMs) / 1000 > job.asked.request.deadline) {
       return [close(tried, "expired", `no time is left for another try: ${text}`), 0];
     }
     return [tried, delayMs];

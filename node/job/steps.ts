@@ -1,29 +1,27 @@
 // The table of steps: each takes a job and returns the next one, or says what it waits for. A step stores nothing and may
 // run any number of times on the same job: whatever it does to the outside is idempotent (see chain/submit.ts).
-import type { RequestRecord } from "../chain/client.ts";
-import { explained } from "../chain/refusal.ts";
-import type { Fulfilment } from "../chain/write.ts";
-import { NodeError, throwIfAborted } from "../core/errors.ts";
+import { refusalOf as refusalIn } from "../chain/refusal.ts";
+import { collateralAt, priceAt } from "../chain/request.ts";
+import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import {
   type Accepted,
   backToProved,
   close,
   type Closed,
   type Inferred,
+  type Input,
+  inputOf,
   type Job,
   type JobIn,
+  nextRound,
   type OpenJob,
   type OpenState,
   type Proved,
   type Settled,
   type Submitted,
 } from "./job.ts";
+import { absent, look, type Looked, type Need, refusalOf, type Waiting } from "./look.ts";
 import type { Ports, ServedModel } from "./ports.ts";
-
-export interface Waiting {
-  /** What has to happen first; the runner looks again at every tick of the chain. */
-  readonly waitsFor: string;
-}
 
 export type Outcome = Job | Waiting;
 export type Step<S extends OpenState> = (job: JobIn<S>, ports: Ports, signal: AbortSignal) => Promise<Outcome>;
@@ -43,25 +41,39 @@ export function runStep(job: OpenJob, ports: Ports, signal: AbortSignal): Promis
 
 export const isWaiting = (outcome: Outcome): outcome is Waiting => "waitsFor" in outcome;
 
-/** Admission, then the model. */
+/** For what is left to do but to send or to wait. */
+const NO_WORK: Need = { left: 0, work: 0 };
+
+/** Admission, the input, then the model. */
 async function infer(job: Accepted, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const model = await ports.models.served(job.request.model, signal);
+  const { asked } = job;
+  const model = await ports.models.served(asked.request.model, signal);
   if (model === undefined) return notServed(job);
-  const refused = await admit(job, model, ports, signal);
-  if (refused !== undefined) return refused;
-  const { output, c } = await ports.infer.run(model, job.request.input, signal);
+  const refused = refusalOf(asked, model, ports);
+  if (refused !== undefined) return close(job, "refused", refused);
+  const looked = await look(job, ports, needOf(job, model, ports), signal);
+  if (!looked.go) return looked.outcome;
+  const { inputKind } = asked.request;
+  const brought = inputKind === "reference" || inputKind === "private";
+  const input: Input = brought ? await ports.inputs.get(asked, model, signal) : { bytes: asked.input };
+  const { output, c } = await ports.infer.run(model, input, signal);
   throwIfAborted(signal);
-  return { ...job, state: "inferred", output, c };
+  return { ...job, state: "inferred", ...(brought ? { input } : {}), output, c };
 }
 
+/** A claim where the policy wants one, then the proof. */
 async function prove(job: Inferred, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const model = await ports.models.served(job.request.model, signal);
+  const { id, request } = job.asked;
+  const model = await ports.models.served(request.model, signal);
   if (model === undefined) return notServed(job);
-  const over = await unlessOpen(job, ports, ports.policy.marginSeconds + model.estimateMs / 1000, signal);
-  if (over !== undefined) return over;
+  const looked = await look(job, ports, needOf(job, model, ports), signal);
+  if (!looked.go) return looked.outcome;
+  const waiting = await claim(job, model, looked, ports, signal);
+  if (waiting !== undefined) return waiting;
   const { output, c } = job;
-  const { id, input } = job.request;
-  const r = ports.chain.challenge({ request: id, model: job.request.model, input, output, c });
+  const input = inputOf(job);
+  const shown = request.inputKind === "private" ? undefined : input.bytes;
+  const r = ports.chain.challenge({ request: id, model: request.model, input: shown, output, c });
   const { proof, signals } = await ports.proving.prove({ model, input, output, c, r }, signal);
   throwIfAborted(signal);
   if (signals.r !== r || signals.c !== c) {
@@ -74,119 +86,129 @@ async function prove(job: Inferred, ports: Ports, signal: AbortSignal): Promise<
 }
 
 async function submit(job: Proved, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const pending = await ports.chain.progress(job.request.id, signal);
+  const { id, request } = job.asked;
+  const { output, c, proof, prover, round = 0 } = job;
+  const pending = await ports.chain.progress(id, round, signal);
   if (pending.kind !== "none") return { ...job, state: "submitted" }; // sent before a crash
-  const over = await unlessOpen(job, ports, 0, signal);
-  if (over !== undefined) return over;
-  const { output, c, proof, prover, request } = job;
-  const fulfilment: Fulfilment = { request: request.id, input: request.input, output, c, proof, prover };
+  const looked = await look(job, ports, NO_WORK, signal);
+  if (!looked.go) return looked.outcome;
+  const input = request.inputKind === "private" ? new Uint8Array() : inputOf(job).bytes;
   try {
-    await ports.chain.submit(fulfilment, signal);
+    await ports.chain.submit(
+      { id, round, fulfilment: { request, answer: { input, output, c, proof }, prover } },
+      signal,
+    );
   } catch (thrown) {
-    // Between our look and the estimate the request may have been answered or have run out.
-    const late = await unlessOpen(job, ports, 0, signal);
-    if (late !== undefined) return late;
-    throw explained(thrown, "fulfil");
+    // Between our look and the estimate the request may have been answered or claimed, or have run out.
+    const late = await look(job, ports, NO_WORK, signal);
+    if (!late.go) return late.outcome;
+    throw passing(thrown);
   }
   return { ...job, state: "submitted" };
 }
 
 async function awaitInclusion(job: Submitted, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const progress = await ports.chain.progress(job.request.id, signal);
+  const progress = await ports.chain.progress(job.asked.id, job.round ?? 0, signal);
   if (progress.kind === "none") return retrySubmission(job, ports, "the transaction was given up", signal);
   if (progress.kind === "pending") {
     // Out of time and nothing mined: the nonce is looked after by the sender, the job has no more to do.
-    const over = await unlessOpen(job, ports, 0, signal);
-    return over ?? { waitsFor: `transaction ${progress.hash} to be included` };
+    const looked = await look(job, ports, NO_WORK, signal);
+    const over = !looked.go && "state" in looked.outcome;
+    return over ? looked.outcome : { waitsFor: `transaction ${progress.hash} to be included` };
   }
   const { ok, hash, block, gasUsed } = progress.receipt;
-  if (!ok) {
-    const over = await unlessOpen(job, ports, 0, signal);
-    return over ?? { waitsFor: `transaction ${hash}, which was reverted, to be confirmed as such` };
+  const { status } = await ports.chain.standing(job.asked, signal);
+  if (ok && status === "fulfilled") return { ...job, state: "settled", receipt: { hash, block, gasUsed } };
+  if (ok && progress.confirmed) {
+    return retrySubmission(job, ports, `transaction ${hash} left the request out`, signal, nextRound);
   }
-  return { ...job, state: "settled", receipt: { hash, block, gasUsed } };
+  const looked = await look(job, ports, NO_WORK, signal);
+  const over = !looked.go && "state" in looked.outcome;
+  const what = ok ? "which left the request out, to be confirmed" : "which was reverted, to be confirmed as such";
+  return over ? looked.outcome : { waitsFor: `transaction ${hash}, ${what}` };
 }
 
 async function awaitConfirmation(job: Settled, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  const progress = await ports.chain.progress(job.request.id, signal);
+  const progress = await ports.chain.progress(job.asked.id, job.round ?? 0, signal);
   if (progress.kind === "none") return retrySubmission(job, ports, "the transaction left the chain", signal);
-  if (progress.kind === "pending" || !progress.receipt.ok) {
-    const { receipt: _receipt, ...rest } = job;
-    return { ...rest, state: "submitted" };
-  }
+  if (progress.kind === "pending" || !progress.receipt.ok) return submittedAgain(job);
   const { hash, block, gasUsed } = progress.receipt;
   if (!progress.confirmed) return { waitsFor: `confirmations of block ${block.number}` };
   const settled: Settled = { ...job, receipt: { hash, block, gasUsed } };
   return close(settled, "fulfilled", `answered in transaction ${hash}, block ${block.number}`);
 }
 
-async function retrySubmission(job: Submitted | Settled, ports: Ports, trouble: string, signal: AbortSignal) {
-  const over = await unlessOpen(job, ports, 0, signal);
-  if (over !== undefined) return over;
+function submittedAgain({ receipt: _receipt, ...job }: Settled): Submitted {
+  return { ...job, state: "submitted" };
+}
+
+async function retrySubmission(
+  job: Submitted | Settled,
+  ports: Ports,
+  trouble: string,
+  signal: AbortSignal,
+  back: (job: Submitted | Settled, trouble: string) => Proved = backToProved,
+): Promise<Outcome> {
+  const looked = await look(job, ports, NO_WORK, signal);
+  if (!looked.go && "state" in looked.outcome) return looked.outcome;
   if (job.attempts + 1 >= ports.policy.maxAttempts) {
     return close(job, "failed", `${trouble}; ${job.attempts + 1} attempts were made`);
   }
-  return backToProved(job, trouble);
+  return back(job, trouble);
 }
 
-/** Everything that is checked before any work. Undefined: admitted. */
-async function admit(
-  job: Accepted,
+/** Whether this node would claim the request before proving; it may turn out that it cannot pay for it. */
+function wantsClaim({ asked: { request: r } }: OpenJob, model: ServedModel, { policy }: Ports): boolean {
+  const seconds = model.estimateMs / 1000;
+  // A claim that ends before the proof is there would cost the collateral.
+  if (policy.claim === "never" || r.claimPeriod < seconds + policy.marginSeconds) return false;
+  return policy.claim === "always" || seconds >= policy.claimSeconds;
+}
+
+function needOf(job: OpenJob, model: ServedModel, ports: Ports): Need {
+  const seconds = model.estimateMs / 1000;
+  return { left: ports.policy.marginSeconds + seconds, work: wantsClaim(job, model, ports) ? 0 : seconds };
+}
+
+/** Undefined: go on and prove, with a claim of ours or without. */
+async function claim(
+  job: Inferred,
   model: ServedModel,
+  { standing, now }: Looked & { readonly go: true },
   ports: Ports,
   signal: AbortSignal,
-): Promise<Closed | undefined> {
-  const { request } = job;
-  const { policy } = ports;
-  if (request.fee < policy.minimumFee) {
-    return close(job, "refused", `the fee of ${request.fee} wei is below this node's minimum of ${policy.minimumFee}`);
-  }
-  if (request.input.length !== model.inputLength) {
-    const text = `the input has ${request.input.length} bytes, the model takes ${model.inputLength}`;
-    return close(job, "refused", text);
-  }
-  const missing = request.requiredEvidence & ~policy.evidence;
-  if (missing !== 0) {
-    return close(job, "refused", `evidence of bits ${missing} is demanded, which this node cannot provide`);
-  }
-  const over = await unlessOpen(job, ports, policy.marginSeconds + model.estimateMs / 1000, signal);
-  if (over !== undefined) return over;
-  const record = await ports.chain.modelOf(request.model, signal);
+): Promise<Waiting | undefined> {
+  if (standing.status !== "open" || !wantsClaim(job, model, ports)) return undefined;
+  const { id, request: r } = job.asked;
+  const sent = await ports.chain.claimProgress(id, signal);
+  if (sent.kind !== "none") return { waitsFor: "its claim to be in a block" };
+  const record = await ports.chain.modelOf(r.model, signal);
   if (record === undefined) throw absent("the registry does not know the model");
-  if (record.retired) return close(job, "refused", "the model is retired");
-  return undefined;
+  const price = priceAt(r, now);
+  const limit = price * BigInt(ports.policy.collateralPercent);
+  if (collateralAt(r, price, record.collateralBps) * 100n > limit) return undefined;
+  // It goes with the price, which may rise while the claim is on its way.
+  const collateral = collateralAt(r, r.maxFee, record.collateralBps);
+  try {
+    return (await ports.chain.claim(job.asked, collateral, signal))
+      ? { waitsFor: "its claim to be in a block" }
+      : undefined;
+  } catch (thrown) {
+    // Another job of this node may have used the account up: then without a claim.
+    if (refusalIn(asNodeError(thrown).cause)?.name === "BalanceTooLow") return undefined;
+    throw passing(thrown);
+  }
 }
+
+/** What the state of the next block mends is tried again. */
+function passing(thrown: unknown): NodeError {
+  const error = asNodeError(thrown, "chain");
+  const { code, message, mend, facts } = error;
+  const name = facts["refusal"];
+  if (typeof name !== "string" || !PASSING.has(name)) return error;
+  return new NodeError(code, message, { ...(mend === undefined ? {} : { mend }), facts, cause: thrown, retry: true });
+}
+const PASSING = new Set(["NotStarted", "RequestNotOpen", "ClaimedByOther", "RequestUnknown", "GasTooLow"]);
 
 const notServed = (job: OpenJob): Closed =>
-  close(job, "refused", `model ${job.request.model} is not among this node's packages`);
-
-const absent = (what: string): NodeError =>
-  new NodeError("chain", what, { retry: true, mend: "Check that the endpoint is in step with the chain." });
-
-/** Closes the job unless the chain still waits for an answer and leaves `neededSeconds` to give it. */
-async function unlessOpen(
-  job: OpenJob,
-  ports: Ports,
-  neededSeconds: number,
-  signal: AbortSignal,
-): Promise<Closed | undefined> {
-  const { id, deadline } = job.request;
-  const record: RequestRecord | undefined = await ports.chain.requestOf(id, signal);
-  // Absence proves nothing: the endpoint may lag. A request whose block left the chain is closed by the follower.
-  if (record === undefined) throw absent("the coordinator does not know the request");
-  if (record.status === "fulfilled") {
-    // Ours if a transaction of ours did it: then there is a record of it and progress() tells.
-    const by = await ports.chain.answeredBy(id, signal);
-    const own = (await ports.chain.progress(id, signal)).kind === "included";
-    if (own) return undefined;
-    const who = by === ports.chain.prover ? "by this key, from elsewhere" : `by ${by ?? "another prover"}`;
-    return close(job, "elsewhere", `answered ${who}`);
-  }
-  if (record.status === "expired") return close(job, "expired", `the deadline ${deadline} passed without an answer`);
-  const left = deadline - (await ports.chain.time(signal));
-  if (left < neededSeconds) {
-    const text = `${left} s are left to the deadline, ${Math.ceil(neededSeconds)} s are needed`;
-    return close(job, "expired", text);
-  }
-  return undefined;
-}
+  close(job, "refused", `model ${job.asked.request.model} is not among this node's packages`);

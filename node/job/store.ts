@@ -46,9 +46,11 @@ export interface StoreOptions {
   readonly clock?: ConstructorOptions["clock"];
 }
 
-const SCHEMA = [
+const FACTS = [
   "create schema if not exists glassbox",
   "create table if not exists glassbox.facts (name text primary key, value text not null)",
+];
+const SCHEMA = [
   `create table if not exists glassbox.jobs (
      id bigint generated always as identity primary key, version int not null, request text not null,
      state text not null, block_number bigint not null, block_hash text not null, body jsonb not null,
@@ -57,12 +59,12 @@ const SCHEMA = [
   "create index if not exists jobs_open on glassbox.jobs (state) where state <> 'closed'",
   "create table if not exists glassbox.trail (number bigint primary key, hash text not null)",
   `create table if not exists glassbox.intents (
-     nonce bigint primary key, name text not null, state text not null, body jsonb not null)`,
+     nonce bigint primary key, names text[] not null, state text not null, body jsonb not null)`,
   "create index if not exists intents_open on glassbox.intents (nonce) where state = 'open'",
-  "create index if not exists intents_name on glassbox.intents (name)",
+  "create index if not exists intents_names on glassbox.intents using gin (names)",
 ];
 /** Raised when a table changes shape; a store of another version refuses to open. */
-const SCHEMA_VERSION = "1";
+const SCHEMA_VERSION = "2";
 /** How far back a reorg is followed block by block; the blocks of open jobs are kept for longer. */
 const TRAIL = 256;
 
@@ -81,7 +83,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 async function openOn(db: Database, options: StoreOptions): Promise<Store> {
   const { log, onClosed } = options;
   await db.transaction(async (sql) => {
-    for (const statement of SCHEMA) await sql.query(statement);
+    for (const statement of FACTS) await sql.query(statement);
     await claim(
       sql,
       "schema",
@@ -89,6 +91,7 @@ async function openOn(db: Database, options: StoreOptions): Promise<Store> {
       "It was written by another version: update Glassbox, or use a new data folder.",
     );
     await claim(sql, "owner", options.owner, "It belongs to another chain, coordinator or key: use a new data folder.");
+    for (const statement of SCHEMA) await sql.query(statement);
   });
   const boss = new PgBoss({
     ...db.boss,
@@ -134,22 +137,22 @@ async function openOn(db: Database, options: StoreOptions): Promise<Store> {
     return true;
   }
 
-  async function accept(sql: Sql, request: RequestSeen): Promise<void> {
-    const body = bodyOf({ request, attempts: 0 });
+  async function accept(sql: Sql, asked: RequestSeen): Promise<void> {
+    const body = bodyOf({ asked, attempts: 0 });
     const [row] = await sql.query(
       `insert into glassbox.jobs (version, request, state, block_number, block_hash, body)
        values (1, $1, 'accepted', $2, $3, $4) on conflict do nothing returning id`,
-      [request.id, request.block.number, request.block.hash, body],
+      [asked.id, asked.block.number, asked.block.hash, body],
     );
     if (row === undefined) return; // a job for it is open already
-    await message(sql, { id: Number(row["id"]), version: 1, state: "accepted", request, attempts: 0 });
+    await message(sql, { id: Number(row["id"]), version: 1, state: "accepted", asked, attempts: 0 });
   }
 
   const sink: Sink = {
     trail: async () => (await db.query("select number, hash from glassbox.trail order by number desc")).map(refOf),
     async advance(events, cursor) {
       await db.transaction(async (sql) => {
-        for (const request of events) await accept(sql, request);
+        for (const asked of events) await accept(sql, asked);
         for (const { number, hash } of [...events.map(({ block }) => block), cursor]) {
           const text =
             "insert into glassbox.trail values ($1, $2) on conflict (number) do update set hash = excluded.hash";
@@ -170,7 +173,7 @@ async function openOn(db: Database, options: StoreOptions): Promise<Store> {
         const text = "select * from glassbox.jobs where state <> 'closed' and block_number > $1 for update";
         const jobs = (await sql.query(text, [height])).map(jobOf);
         for (const job of jobs) {
-          const { number, hash } = job.request.block;
+          const { number, hash } = job.asked.block;
           await put(sql, close(job, "reorged", `block ${number} (${hash}) of the request left the chain`));
         }
         return jobs.map(({ id }) => id);
@@ -241,7 +244,8 @@ function intentLog(db: Database): IntentLog {
   const intentOf = (row: Row): Intent => fromJson(row["body"]) as Intent;
   return {
     async find(name) {
-      const text = "select body from glassbox.intents where name = $1 and state <> 'void' order by nonce desc limit 1";
+      const text =
+        "select body from glassbox.intents where names @> array[$1::text] and state <> 'void' order by nonce desc limit 1";
       return (await db.query(text, [name])).map(intentOf)[0];
     },
     open: async () =>
@@ -252,9 +256,9 @@ function intentLog(db: Database): IntentLog {
     },
     async save(intent) {
       await db.query(
-        `insert into glassbox.intents (nonce, name, state, body) values ($1, $2, $3, $4)
-         on conflict (nonce) do update set name = excluded.name, state = excluded.state, body = excluded.body`,
-        [intent.nonce, intent.name, intent.state, toJson(intent)],
+        `insert into glassbox.intents (nonce, names, state, body) values ($1, $2, $3, $4)
+         on conflict (nonce) do update set names = excluded.names, state = excluded.state, body = excluded.body`,
+        [intent.nonce, [...intent.names], intent.state, toJson(intent)],
       );
     },
   };

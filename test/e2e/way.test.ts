@@ -7,6 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { type AuditReport, audit } from "../../node/audit/audit.ts";
+import { deployedArtifacts } from "../../node/app/artifacts.ts";
 import { requantizer } from "../../node/app/cli/audit.ts";
 import { registerModel } from "../../node/app/cli/register.ts";
 import { awaitResult } from "../../node/app/cli/request.ts";
@@ -17,14 +18,15 @@ import { silentLog, systemClock } from "../../node/app/observe.ts";
 import { type ChainClient, connect } from "../../node/chain/client.ts";
 import { coordinatorAbi } from "../../node/chain/codec.ts";
 import { httpRpc } from "../../node/chain/rpc.ts";
+import { draftRequest, NOBODY } from "../../node/chain/request.ts";
 import { deploy, request, type Wait } from "../../node/chain/write.ts";
-import { Evidence, type RequestId } from "../../node/core/domain.ts";
+import { type Address, Evidence, type RequestId } from "../../node/core/domain.ts";
 import { decodeTensors, splitFlat } from "../../node/core/tensor.ts";
 import { toReals } from "../../node/model/border.ts";
 import { readDataset } from "../../node/model/dataset.ts";
 import { wasmProver } from "../../node/proof/prover.ts";
 import { type ChainKind, type LocalChain, startChain } from "../../scripts/localchain.ts";
-import { artifact, senderOf, WALLETS } from "../support/chain.ts";
+import { senderOf, WALLETS } from "../support/chain.ts";
 import { replay } from "../support/evm.ts";
 import { expectNear } from "../support/near.ts";
 import { compiledExample, type Example } from "../support/packages.ts";
@@ -53,10 +55,7 @@ async function goTheWay(chain: LocalChain, dataDir: string, name: Example = NAME
     })),
   );
   const [publisher, requester] = waits as [Wait, Wait];
-  const deployed = await deploy(
-    { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") },
-    publisher,
-  );
+  const deployed = await deploy(deployedArtifacts("."), publisher);
   const client = await connect({ rpc, coordinator: deployed.coordinator });
   const model = await openModel(pack.folder, { keys: true });
   const prover = wasmProver();
@@ -65,7 +64,13 @@ async function goTheWay(chain: LocalChain, dataDir: string, name: Example = NAME
     work: (call: { signal: AbortSignal; onProgress: () => void }) => Promise<T>,
   ): Promise<T> => work({ signal: new AbortController().signal, onProgress: () => undefined });
   const sample = await inputOf(model.inputs, `${calibrationOf(name)}#0`, (file) => file);
-  const { id } = await registerModel(model, sample, client, publisher, prover, "", silent);
+  const { id } = await registerModel({
+    ...{ model, sample, client, prover },
+    wait: publisher,
+    manifestURI: "",
+    policy: { collateralBps: 5000, royaltyBps: 250 },
+    step: silent,
+  });
   await prover.close();
   const asked = await inputOf(model.inputs, `models/${name}/test.npz#3`, (file) => file);
   await model.close();
@@ -81,6 +86,7 @@ async function goTheWay(chain: LocalChain, dataDir: string, name: Example = NAME
     keyFile,
     pollSeconds: 0.05,
     proofSeconds: 10,
+    claim: "always",
   };
   const node = await startNode(loadConfig({ env: {}, cwd: dataDir, over }), {
     packages: [await servedPackage(pack.folder)],
@@ -88,16 +94,16 @@ async function goTheWay(chain: LocalChain, dataDir: string, name: Example = NAME
   });
   try {
     const { time } = await client.head();
-    const question = {
+    const drafted = draftRequest({
+      requester: requester.sender.address,
       model: id,
-      input: asked,
-      deadline: time + 3600,
-      requiredEvidence: Evidence.zk,
+      from: { kind: "data", bytes: asked },
+      now: time,
+      fee: { min: 10_000n, max: 12_345n, ramp: 0 },
       allowDevelopmentKeys: true,
-      fee: 12345n,
-    };
-    const { seen } = await request(client, question, "only", requester);
-    await awaitResult(client, seen.id, { clock: systemClock, pollMs: 20, signal: AbortSignal.timeout(60_000) });
+    });
+    const { seen } = await request(client, drafted, { payment: "direct" }, requester);
+    await awaitResult(client, seen, { clock: systemClock, pollMs: 20, signal: AbortSignal.timeout(60_000) });
     const statement = fs.readFileSync(path.join(dataDir, "environment.json"), "utf8");
     return { chain, client, request: seen.id, fromBlock: deployed.block, folder: pack.folder, statement };
   } finally {
@@ -127,12 +133,16 @@ for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
       if (dataDir !== undefined) fs.rmSync(dataDir, { recursive: true, force: true });
     });
 
-    it("ends with a verified result, credited to the prover, marked as of a development key", async () => {
+    it("ends with a verified result, marked as of a development key, and everybody paid", async () => {
       const { client, request: id } = way;
-      const result = await client.result(id);
+      const result = await client.resultOf(id);
       expect(result?.prover).to.equal(WALLETS[2].address);
       expect(result?.evidence).to.equal(Evidence.zk | Evidence.developmentKey);
-      expect(await client.credit(result?.prover as never)).to.equal(12345n);
+      // 2.5 % of 12345 wei are the publisher's; the prover has the rest, and its collateral of half the price back.
+      expect(await client.balanceOf(WALLETS[0].address as Address, NOBODY)).to.equal(308n);
+      expect(await client.balanceOf(WALLETS[2].address as Address, NOBODY)).to.equal(12_345n - 308n + 6172n);
+      const claim = await client.claimed(id, way.fromBlock);
+      expect(claim).to.include({ prover: WALLETS[2].address, price: 12_345n, collateral: 6172n });
     });
 
     it("passes an audit that derives model, circuit and key again and runs the model", async () => {
@@ -140,7 +150,7 @@ for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
       const { "attested hardware": attested, ...others } = outcomes(report);
       expect(attested).to.equal("absent");
       expect([...new Set(Object.values(others))], JSON.stringify(report.checks)).to.deep.equal(["ok"]);
-      expect(Object.keys(others)).to.have.length(14);
+      expect(Object.keys(others)).to.have.length(16);
       expect(report.passed).to.equal(true);
       expect(report.answers.model).to.contain("DEVELOPMENT key");
       expect(report.answers.environment).to.contain("no attested hardware");
@@ -177,7 +187,7 @@ for (const kind of ["edr", "anvil"] as const satisfies readonly ChainKind[]) {
       const { here, there, call } = await replay(provider);
       expect(there).to.deep.equal(here);
       expect(here.filter(({ succeeded }) => succeeded)).to.have.length.of.at.least(6);
-      const data = coordinatorAbi.encodeFunctionData("result", [way.request]);
+      const data = coordinatorAbi.encodeFunctionData("resultOf", [way.request]);
       const answer = await call(way.client.coordinator, data);
       expect(answer.reverted).to.equal(false);
       expect(answer.data).to.equal(await provider.call({ to: way.client.coordinator, data }));
@@ -210,7 +220,7 @@ describe("the straight way of models with several outputs", function () {
       try {
         const way = await goTheWay(chain, dataDir, name);
         const { inputs, outputs } = (await compiledExample(name, { keys: true })).package.manifest;
-        const bytes = (await way.client.result(way.request))?.output as Uint8Array;
+        const bytes = (await way.client.resultOf(way.request))?.output as Uint8Array;
         const reals = splitFlat(outputs, toReals(outputs, decodeTensors(outputs, bytes)));
         const { labels = [] } = await readDataset(`models/${name}/test.npz`, inputs, { classes: true });
         ANSWERS[name]?.(

@@ -3,11 +3,14 @@
 import fs from "node:fs";
 import { Wallet } from "ethers";
 import { type ChainClient, connect } from "../../node/chain/client.ts";
-import { challenge, keyHash, modelId, type RequestSeen, ZERO_ID } from "../../node/chain/codec.ts";
+import { challenge, keyHash, type ModelFacts, modelId, type RequestSeen } from "../../node/chain/codec.ts";
 import { signerOf } from "../../node/chain/keys.ts";
 import type { Rpc } from "../../node/chain/rpc.ts";
+import { draftRequest, type Request, type Terms, ZERO_HASH } from "../../node/chain/request.ts";
 import { memoryLog, openSender, type Sender, type SenderOptions } from "../../node/chain/submit.ts";
-import { type Artifact, deploy, type Question, register, request, type Wait } from "../../node/chain/write.ts";
+import { deployedArtifacts } from "../../node/app/artifacts.ts";
+import { type Artifact, deploy, openSeries, register, request, type Wait } from "../../node/chain/write.ts";
+import { describeTensors } from "../../node/core/described.ts";
 import type { Address, Digest, ModelId } from "../../node/core/domain.ts";
 import { R } from "../../node/core/field.ts";
 import { fingerprint, wordsOfBytes } from "../../node/core/tensor.ts";
@@ -20,6 +23,7 @@ import {
   hastyClock,
   inputOf,
   memoryJournal,
+  noInputs,
   policyOf,
   trapdoorProving,
 } from "./fakes.ts";
@@ -59,15 +63,16 @@ export interface Staged {
   readonly client: ChainClient;
   readonly model: ModelId;
   readonly publisher: Address;
-  /** Sends a question from the second account and waits for its block. */
-  ask(over?: Partial<Question> & { readonly seed?: number }): Promise<RequestSeen>;
+  /** Sends a request from the second account and waits for its block; what `struct` names is changed after the draft. */
+  ask(over?: Over): Promise<RequestSeen>;
 }
+
+export type Over = Partial<Terms> & { readonly seed?: number; readonly struct?: Partial<Request> };
 
 /** Deploys and registers through the node's own code. Account 0 publishes, account 1 asks; 2 and 3 are for provers. */
 export async function stage(rpc: Rpc): Promise<Staged> {
   const publisher: Wait = { sender: await senderOf(rpc, WALLETS[0]), clock: hastyClock() };
-  const artifacts = { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") };
-  const deployed = await deploy(artifacts, publisher);
+  const deployed = await deploy(deployedArtifacts("."), publisher);
   const client = await connect({ rpc, coordinator: deployed.coordinator });
   const model = await registerFake(client, publisher);
   return {
@@ -75,40 +80,58 @@ export async function stage(rpc: Rpc): Promise<Staged> {
     client,
     model,
     publisher: publisher.sender.address,
-    async ask({ seed = 1, ...over } = {}) {
-      const question: Question = {
-        model,
-        input: inputOf(seed),
-        deadline: (await client.head()).time + 3600,
-        requiredEvidence: 1,
-        allowDevelopmentKeys: true,
-        fee: 10n ** 15n,
-        ...over,
-      };
+    async ask({ seed = 1, struct, ...over } = {}) {
       // A sender without memory: a test may have thrown out the blocks of the one before.
       const requester: Wait = { sender: await senderOf(rpc, WALLETS[1]), clock: hastyClock() };
-      return (await request(client, question, "once", requester)).seen;
+      const drafted = draftRequest({
+        requester: requester.sender.address,
+        model,
+        from: { kind: "data", bytes: inputOf(seed) },
+        now: (await client.head()).time,
+        fee: 10n ** 15n,
+        allowDevelopmentKeys: true,
+        ...over,
+      });
+      const asked = { ...drafted, request: { ...drafted.request, ...struct } };
+      return (await request(client, asked, { payment: "direct" }, requester)).seen;
     },
   };
 }
 
+const BYTE = { type: { bits: 8, signed: false }, exponent: 0 } as const;
+const FAKE_TENSORS = {
+  inputs: [{ ...BYTE, shape: [1, FAKE_MODEL.inputLength] }],
+  outputs: [{ ...BYTE, shape: [1, FAKE_MODEL.outputLength] }],
+};
+
 /** Registers a model of which the trapdoor is known; `n` tells several apart. */
-export async function registerFake(client: ChainClient, wait: Wait, n = 1): Promise<ModelId> {
+export async function registerFake(
+  client: ChainClient,
+  wait: Wait,
+  n = 1,
+  policy: Partial<Pick<ModelFacts, "collateralBps" | "royaltyBps" | "inputKinds">> = {},
+): Promise<ModelId> {
   const facts = {
+    series: await openSeries(client, "fake", ["development", "ceremony"], wait),
     sourceDigest: digest(n),
     quantizedDigest: digest(n + 1),
     circuitDigest: digest(n + 2),
     manifestDigest: digest(n + 3),
     keyKind: "development" as const,
+    inputKinds: ["data", "reference", "source"] as const,
+    collateralBps: 0,
+    royaltyBps: 0,
+    tensors: describeTensors(FAKE_TENSORS),
     ...FAKE_MODEL,
+    ...policy,
   };
   const key = verifyingKeyOf(TRAPDOOR);
   const prover = wait.sender.address;
-  const model = modelId({ ...facts, publisher: prover, keyHash: keyHash(key) });
+  const model = modelId({ ...facts, keyHash: keyHash(key) });
   const input = inputOf(0);
   const { output, c } = answerTo(input);
   const { chainId, registry } = client;
-  const r = challenge("sample", { chainId, contract: registry, request: ZERO_ID, model, prover, c, input, output });
+  const r = challenge("sample", { chainId, contract: registry, request: ZERO_HASH, model, prover, c, input, output });
   const v = fingerprint([...wordsOfBytes(input), ...wordsOfBytes(output)], r, R);
   const sample = { input, output, c, proof: prove(TRAPDOOR, { c, v, r }) };
   return (await register(client, { model: facts, manifestURI: "", key, sample }, wait)).id;
@@ -121,6 +144,7 @@ export function nodeOn(staged: Pick<Staged, "client" | "model">, over: Partial<E
     signer: signerOf(WALLETS[2]),
     place: { dir: undefined },
     models: fakeModels(staged.model),
+    inputs: noInputs(),
     infer: fakeInfer(),
     proving: trapdoorProving(TRAPDOOR),
     policy: policyOf(),
@@ -133,6 +157,8 @@ export function nodeOn(staged: Pick<Staged, "client" | "model">, over: Partial<E
     pollMs: 1,
     maxFeePerGas: 10n ** 12n,
     bumpAfterMs: 60_000,
+    batchSize: 1,
+    batchMs: 0,
     ...over,
   });
 }

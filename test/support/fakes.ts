@@ -1,16 +1,25 @@
 // Hand-written stand-ins for time, log and the model's side of a node, with gates that a test opens. No chain here.
 import { keccak256 } from "ethers";
-import type { RequestRecord } from "../../node/chain/client.ts";
 import type { RequestSeen } from "../../node/chain/codec.ts";
+import { draftRequest, NOBODY, type Request } from "../../node/chain/request.ts";
 import type { Progress } from "../../node/chain/submit.ts";
-import type { Fulfilment } from "../../node/chain/write.ts";
 import type { Address, ModelId, RequestId } from "../../node/core/domain.ts";
 import { NodeError } from "../../node/core/errors.ts";
 import { R } from "../../node/core/field.ts";
 import type { Clock, Log, LogFields } from "../../node/core/ports.ts";
 import { fingerprint, wordsOfBytes } from "../../node/core/tensor.ts";
-import type { Job } from "../../node/job/job.ts";
-import type { Infer, JobChain, Models, Policy, Proving, ServedModel } from "../../node/job/ports.ts";
+import type { Input, Job } from "../../node/job/job.ts";
+import type {
+  Infer,
+  Inputs,
+  Item,
+  JobChain,
+  Models,
+  Policy,
+  Proving,
+  ServedModel,
+  Standing,
+} from "../../node/job/ports.ts";
 import { prove, type Trapdoor } from "./trapdoor.ts";
 
 /** Something that a test holds closed until it says so. */
@@ -125,10 +134,10 @@ export interface Counted {
 export function fakeInfer(at?: (call: number, signal: AbortSignal) => Promise<void>): Infer & Counted {
   const infer = {
     calls: 0,
-    async run(_model: ServedModel, input: Uint8Array, signal: AbortSignal) {
+    async run(_model: ServedModel, { bytes }: Input, signal: AbortSignal) {
       infer.calls++;
       await at?.(infer.calls, signal);
-      return answerTo(input);
+      return answerTo(bytes);
     },
   };
   return infer;
@@ -144,7 +153,7 @@ export function trapdoorProving(
     async prove({ input, output, c, r }, signal) {
       proving.calls++;
       await at?.(proving.calls, signal);
-      const signals = { c, v: fingerprint([...wordsOfBytes(input), ...wordsOfBytes(output)], r, R), r };
+      const signals = { c, v: fingerprint([...wordsOfBytes(input.bytes), ...wordsOfBytes(output)], r, R), r };
       return { proof: prove(trapdoor, signals), signals };
     },
   };
@@ -152,66 +161,102 @@ export function trapdoorProving(
 }
 
 export function policyOf(over: Partial<Policy> = {}): Policy {
-  return { minimumFee: 1n, marginSeconds: 10, maxAttempts: 5, backoffMs: () => 0, evidence: 1, ...over };
+  return {
+    minimumFees: { [NOBODY]: 1n },
+    claim: "never",
+    claimSeconds: 0,
+    collateralPercent: 100,
+    marginSeconds: 10,
+    maxAttempts: 5,
+    backoffMs: () => 0,
+    evidence: 17,
+    ...over,
+  };
 }
 
 export const idOf = (n: number): RequestId => `0x${n.toString(16).padStart(64, "0")}` as RequestId;
 
+/** Inputs by reference or in private: none. */
+export function noInputs(): Inputs {
+  return {
+    get: async () => {
+      throw new NodeError("input", "no such input");
+    },
+  };
+}
+
 /** The chain as a job sees it, in variables that the test sets. */
 export interface FakeJobChain extends JobChain {
   now: number;
-  record: RequestRecord | undefined;
-  retired: boolean;
-  answerer: Address | undefined;
+  stands: Standing;
+  collateralBps: number;
   state: Progress;
-  /** Fulfilments that were submitted. */
-  readonly sent: Fulfilment[];
+  claimState: Progress;
+  /** Answers that were submitted, and collaterals of claims that were made. */
+  readonly sent: Item[];
+  readonly claims: bigint[];
   /** Thrown by submit instead of sending. */
   refuse: Error | undefined;
 }
 
 export const PROVER = `0x${"99".repeat(20)}` as Address;
 
-export function fakeJobChain(request: RequestSeen): FakeJobChain {
+export function fakeJobChain({ request }: RequestSeen): FakeJobChain {
   const chain: FakeJobChain = {
     prover: PROVER,
     now: request.deadline - 3600,
-    record: { ...request, inputHash: "0x", status: "open" },
-    retired: false,
-    answerer: undefined,
+    stands: { status: "open" },
+    collateralBps: 0,
     state: { kind: "none" },
+    claimState: { kind: "none" },
     sent: [],
+    claims: [],
     refuse: undefined,
     time: async () => chain.now,
-    requestOf: async () => chain.record,
-    answeredBy: async () => chain.answerer,
-    modelOf: async () => ({ retired: chain.retired }),
+    standing: async () => chain.stands,
+    modelOf: async () => ({ retired: false, collateralBps: chain.collateralBps }),
     challenge: ({ c }) => (c * 3n + 1n) % R,
-    async submit(fulfilment) {
+    async claim(_asked, collateral) {
+      chain.claims.push(collateral);
+      return true;
+    },
+    claimProgress: async () => chain.claimState,
+    async submit(item) {
       if (chain.refuse !== undefined) throw chain.refuse;
-      chain.sent.push(fulfilment);
-      return { hash: "0x01" };
+      chain.sent.push(item);
     },
     progress: async () => chain.state,
   };
   return chain;
 }
 
-export function requestSeen(over: Partial<RequestSeen> = {}): RequestSeen {
+export function requestOf(over: Partial<Request> = {}): Request {
+  const bytes = inputOf(1);
+  const { request } = draftRequest({
+    requester: `0x${"11".repeat(20)}` as Address,
+    model: `0x${"33".repeat(32)}` as ModelId,
+    from: { kind: "data", bytes },
+    now: 2_000_000_000 - 7200,
+    within: 7200,
+    fee: 1000n,
+    allowDevelopmentKeys: true,
+    nonce: 7n,
+  });
+  return { ...request, ...over };
+}
+
+export function requestSeen({ request, ...over }: Over = {}): RequestSeen {
   return {
     id: idOf(1),
-    model: `0x${"33".repeat(32)}` as ModelId,
-    requester: `0x${"11".repeat(20)}` as Address,
-    fee: 1000n,
-    deadline: 2_000_000_000,
-    requiredEvidence: 1,
-    allowDevelopmentKeys: true,
+    request: requestOf(request),
     input: inputOf(1),
     block: { number: 5, hash: `0x${"55".repeat(32)}` },
     transaction: `0x${"66".repeat(32)}`,
     ...over,
   };
 }
+
+type Over = Partial<Omit<RequestSeen, "request">> & { readonly request?: Partial<Request> };
 
 /** Collects the jobs that a runner stores; `until` resolves with the first one, past or future, that fits. */
 export function watch(): {

@@ -1,7 +1,7 @@
 // glassbox audit: checks one answer again, from the chain and from the model's package, and answers the three questions.
 import fs from "node:fs";
 import { Command } from "commander";
-import { type AuditReport, audit, type Question, QUESTIONS } from "../../audit/audit.ts";
+import { type AuditOptions, type AuditReport, audit, type Question, QUESTIONS } from "../../audit/audit.ts";
 import { hexOf, parseId } from "../../chain/codec.ts";
 import type { RequestId } from "../../core/domain.ts";
 import { EXIT_CODES, NodeError } from "../../core/errors.ts";
@@ -12,6 +12,7 @@ import { parseRandom } from "../../model/dataset.ts";
 import { sha256 } from "../../proof/files.ts";
 import type { ModelPackage } from "../../proof/package.ts";
 import { digestOf } from "../calibration.ts";
+import { fetchBytes, IPFS_GATEWAY } from "../fetch.ts";
 import { prepareModel, type StepRunner } from "../compile.ts";
 import { type ChainOptions, openClient, withChain } from "./chain.ts";
 import { action, integerOption, withExamples } from "./context.ts";
@@ -62,6 +63,17 @@ export function showAudit(report: AuditReport, say: (line?: string) => void): vo
   say(report.passed ? "audit passed: every check that was done holds" : "AUDIT FAILED");
 }
 
+/** What a request refers to, from the public internet alone. */
+const fetchInput: NonNullable<AuditOptions["fetchInput"]> = ({ input }, maxBytes, { signal }) =>
+  fetchBytes(Buffer.from(input).toString("utf8"), {
+    schemes: ["https", "ipfs", "data"],
+    ipfsGateway: IPFS_GATEWAY,
+    allowPrivate: false,
+    timeoutMs: 20_000,
+    maxBytes,
+    signal: signal ?? new AbortController().signal,
+  });
+
 export function auditCommand(): Command {
   const command = new Command("audit")
     .description("check an answer again by yourself; exit code 5 if anything does not hold")
@@ -87,12 +99,20 @@ export function auditCommand(): Command {
           fromBlock,
           ...(folder !== undefined && { folder: context.path(folder) }),
           requantize: requantizer(data),
+          fetchInput,
           ...(statement !== undefined && { statement: fs.readFileSync(context.path(statement), "utf8") }),
           ...call,
         }),
       );
-      const { asked, result, ...rest } = report;
-      const plain = { ...rest, input: hexOf(asked.input), output: hexOf(result.output), prover: result.prover };
+      const { asked, result, record, origin, ...rest } = report;
+      const plain = {
+        ...rest,
+        asked: { ...asked, input: hexOf(asked.input) },
+        record: { ...record, tensors: hexOf(record.tensors) },
+        ...(origin && { origin: { ...origin, query: hexOf(origin.query) } }),
+        output: hexOf(result.output),
+        prover: result.prover,
+      };
       context.report(plain, (say) => showAudit(report, say));
       return report.passed ? 0 : EXIT_CODES.integrity;
     }),

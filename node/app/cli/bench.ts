@@ -1,7 +1,8 @@
 // glassbox bench: how long running, witness, proof and verification of one package take on this machine. The project's own
 // benchmark against other ways is `npm run bench`.
 import { Command } from "commander";
-import { challenge, ZERO_ID } from "../../chain/codec.ts";
+import { challenge } from "../../chain/codec.ts";
+import { ZERO_HASH } from "../../chain/request.ts";
 import type { Address, ModelId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
 import { byteLengthOf } from "../../core/tensor.ts";
@@ -50,8 +51,8 @@ export function benchCommand(): Command {
         const about = {
           chainId: 0n,
           contract: nobody,
-          request: ZERO_ID,
-          model: ZERO_ID as ModelId,
+          request: ZERO_HASH,
+          model: ZERO_HASH as ModelId,
           prover: nobody,
           input,
         };

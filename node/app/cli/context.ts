@@ -104,3 +104,13 @@ export function integerOption(lo: number, hi = Number.MAX_SAFE_INTEGER): (text: 
     return value;
   };
 }
+
+export function percentOption(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+(\.\d{1,2})?$/.test(text) || value > most) {
+      throw new InvalidArgumentError(`Give a number from 0 to ${most}, with at most two digits behind the point.`);
+    }
+    return value;
+  };
+}

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { EXIT_CODES } from "../../core/errors.ts";
 import { COMPILER } from "../../model/version.ts";
+import { authoriseCommand, balanceCommand, depositCommand, withdrawCommand } from "./account.ts";
 import { auditCommand } from "./audit.ts";
 import { benchCommand } from "./bench.ts";
 import { ceremonyCommand } from "./ceremony.ts";
@@ -13,9 +14,10 @@ import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
 import { nodeCommand } from "./node.ts";
 import { proveCommand, verifyCommand } from "./prove.ts";
+import { acceptSeriesCommand, deprecateCommand, offerSeriesCommand, retireCommand } from "./publish.ts";
 import { registerCommand } from "./register.ts";
 import { requestCommand } from "./request.ts";
-import { refundCommand, retireCommand, withdrawCommand } from "./settle.ts";
+import { cancelCommand, claimCommand, expireCommand, retryCallbackCommand } from "./settle.ts";
 
 const EXIT_TEXT = `
 Exit codes:
@@ -45,10 +47,19 @@ for (const command of [
   verifyCommand(),
   deployCommand(),
   registerCommand(),
-  requestCommand(),
-  refundCommand(),
-  withdrawCommand(),
+  deprecateCommand(),
   retireCommand(),
+  offerSeriesCommand(),
+  acceptSeriesCommand(),
+  requestCommand(),
+  cancelCommand(),
+  claimCommand(),
+  expireCommand(),
+  retryCallbackCommand(),
+  balanceCommand(),
+  depositCommand(),
+  withdrawCommand(),
+  authoriseCommand(),
   nodeCommand(),
   auditCommand(),
   ceremonyCommand(),

@@ -3,7 +3,8 @@
 import fs from "node:fs";
 import { Command } from "commander";
 import { claimOf } from "../../circuit/claim.ts";
-import { bytesOf, challenge, hexOf, parseAddress, parseId, ZERO_ID } from "../../chain/codec.ts";
+import { bytesOf, challenge, hexOf, parseAddress, parseId } from "../../chain/codec.ts";
+import { ZERO_HASH } from "../../chain/request.ts";
 import type { Address, Hex, ModelId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
 import { loadPackage } from "../../proof/package.ts";
@@ -53,8 +54,8 @@ function aboutOf(options: Partial<ProveOptions>): About {
   return {
     chainId: BigInt(chainId).toString(),
     contract: options.contract === undefined ? NOBODY : parseAddress(options.contract),
-    request: options.request === undefined ? ZERO_ID : parseId(options.request),
-    model: (options.model === undefined ? ZERO_ID : parseId(options.model)) as ModelId,
+    request: options.request === undefined ? ZERO_HASH : parseId(options.request),
+    model: (options.model === undefined ? ZERO_HASH : parseId(options.model)) as ModelId,
     prover: options.prover === undefined ? NOBODY : parseAddress(options.prover),
   };
 }

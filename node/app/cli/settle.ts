@@ -1,67 +1,58 @@
-// glassbox withdraw, refund, retire: the coordinator's and the registry's smaller transactions.
+// glassbox claim, expire, cancel, retry-callback: what one sends about a request besides asking and answering.
 import { Command } from "commander";
-import type { ChainClient } from "../../chain/client.ts";
-import { parseAddress, parseId } from "../../chain/codec.ts";
-import type { MinedReceipt } from "../../chain/submit.ts";
-import { refund, retire, type Wait, withdraw } from "../../chain/write.ts";
-import type { ModelId, RequestId } from "../../core/domain.ts";
-import { grouped } from "../terminal.ts";
-import { type ChainOptions, type KeyOptions, openClient, openSigner, waitOf, withChain, withKey } from "./chain.ts";
-import { action, withExamples } from "./context.ts";
+import { cancelCall, claimCall, expireCall, retryCallbackCall } from "../../chain/calls.ts";
+import { collateralAt, NOBODY } from "../../chain/request.ts";
+import type { Call } from "../../chain/submit.ts";
+import { integerOption } from "./context.ts";
+import { requestIn, type Scene, sendCommand } from "./send.ts";
 
-type Options = ChainOptions & KeyOptions;
-
-function settleCommand<A extends readonly (string | undefined)[]>(
-  command: Command,
-  example: string,
-  send: (client: ChainClient, wait: Wait, ...args: A) => Promise<MinedReceipt>,
-): Command {
-  withExamples(withKey(withChain(command)), [example]);
-  return command.action(
-    action(async (context, ...all: readonly unknown[]) => {
-      const options = all.at(-1) as Options;
-      const args = all.slice(0, -1) as unknown as A;
-      const signer = await openSigner(context, options);
-      const { client } = await openClient(context, options);
-      const wait = waitOf(context, client, signer, options);
-      const receipt = await context.step(
-        command.name(),
-        () => send(client, wait, ...args),
-        ({ gasUsed }) => `${grouped(gasUsed)} gas`,
-      );
-      context.report({ transaction: receipt.hash, block: receipt.block.number, gas: receipt.gasUsed }, (say) =>
-        say(`done in transaction ${receipt.hash}, block ${receipt.block.number}`),
-      );
-    }),
-  );
+interface Options {
+  readonly fromBlock?: number;
 }
 
-export function withdrawCommand(): Command {
-  return settleCommand<[to?: string]>(
-    new Command("withdraw")
-      .description("pay out what the coordinator owes to the key's account: earned fees and refunds")
-      .argument("[to]", "address that is paid (default: the key's own)"),
-    "withdraw --key-file prover.key",
-    (client, wait, to) => withdraw(client, to === undefined ? wait.sender.address : parseAddress(to), "now", wait),
-  );
-}
+const about = (name: string, description: string): Command =>
+  new Command(name)
+    .description(description)
+    .argument("<request>", "the request's id")
+    .option("--from-block <n>", "first block to search for the request", integerOption(0));
 
-export function refundCommand(): Command {
-  return settleCommand<[request: string]>(
-    new Command("refund")
-      .description("credit an expired request's fee to its requester, who can then withdraw it")
-      .argument("<request>", "the request's id"),
-    "refund 0x9c... --key-file me.key",
-    (client, wait, request) => refund(client, parseId(request) as RequestId, wait),
+export const claimCommand = (): Command =>
+  sendCommand<[id: string], Options>(
+    about("claim", "keep other provers off a request, at the price of this moment and for collateral"),
+    ["claim 0x9c... --key-file prover.key"],
+    async ({ client, wait, fromBlock }, id): Promise<Call> => {
+      const { request: r } = await requestIn(client, id, fromBlock, wait.signal);
+      const model = await client.modelOf(r.model, wait.signal);
+      const collateral = collateralAt(r, r.maxFee, model?.collateralBps ?? 0);
+      const held = await client.balanceOf(wait.sender.address, r.token, wait.signal);
+      // What the account lacks comes with the transaction; what the price leaves of it stays in the account.
+      return claimCall(client.coordinator, r, r.token === NOBODY && held < collateral ? collateral - held : 0n);
+    },
   );
-}
 
-export function retireCommand(): Command {
-  return settleCommand<[model: string]>(
-    new Command("retire")
-      .description("end new requests to a model of yours, for ever; open ones can still be answered")
-      .argument("<model>", "the model's id"),
-    "retire 0x5f... --key-file publisher.key",
-    (client, wait, model) => retire(client, parseId(model) as ModelId, wait),
+/** Of a request: its coordinator and its struct. */
+const callAbout =
+  (make: typeof expireCall) =>
+  async ({ client, wait, fromBlock }: Scene<Options>, id: string): Promise<Call> =>
+    make(client.coordinator, (await requestIn(client, id, fromBlock, wait.signal)).request);
+
+export const expireCommand = (): Command =>
+  sendCommand<[id: string], Options>(
+    about("expire", "after the deadline, give an unanswered request's fee back to its payer's account"),
+    ["expire 0x9c... --key-file me.key"],
+    callAbout(expireCall),
   );
-}
+
+export const cancelCommand = (): Command =>
+  sendCommand<[id: string], Options>(
+    about("cancel", "take a request back before its start, with its whole fee"),
+    ["cancel 0x9c... --key-file me.key"],
+    callAbout(cancelCall),
+  );
+
+export const retryCallbackCommand = (): Command =>
+  sendCommand<[id: string], Options>(
+    about("retry-callback", "call a request's consumer again, where its call failed"),
+    ["retry-callback 0x9c... --key-file me.key"],
+    callAbout(retryCallbackCall),
+  );
