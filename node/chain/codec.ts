@@ -1,6 +1,6 @@
 // Between the chain's bytes and our nouns: the challenge r, the ids of models and series, keys, proofs and events. Pure;
 // mirrors ClaimLib and ModelRegistry in contracts/, to which tests hold it. Requests are in request.ts, errors in refusal.ts.
-import { AbiCoder, getAddress, Interface, keccak256, toUtf8Bytes } from "ethers";
+import { AbiCoder, getAddress, getBytes, hexlify, Interface, keccak256, toUtf8Bytes } from "ethers";
 import {
   type Address,
   type Digest,
@@ -125,10 +125,10 @@ const encode = (types: readonly string[], values: readonly unknown[]): string =>
   AbiCoder.defaultAbiCoder().encode([...types], [...values]);
 
 export const keccak = (bytes: Uint8Array): Hex => keccak256(bytes) as Hex;
-export const hexOf = (bytes: Uint8Array): Hex => `0x${Buffer.from(bytes).toString("hex")}`;
+export const hexOf = (bytes: Uint8Array): Hex => hexlify(bytes) as Hex;
 /** 32 bytes, big-endian. */
 export const wordOf = (value: bigint): Hex => `0x${value.toString(16).padStart(64, "0")}`;
-export const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.slice(2), "hex"));
+export const bytesOf = (hex: string): Uint8Array => getBytes(hex);
 export const hexOfDigest = (digest: Digest): Hex => `0x${digest}`;
 export const digestOfHex = (hex: string): Digest => hex.slice(2) as Digest;
 

@@ -126,7 +126,7 @@ function endpointOf(url: string): { name: string; bare: string; headers: Record<
   const parsed = new URL(url);
   if (parsed.username !== "" || parsed.password !== "") {
     const pair = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
-    headers["authorization"] = `Basic ${Buffer.from(pair).toString("base64")}`;
+    headers["authorization"] = `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(pair)))}`;
     parsed.username = parsed.password = "";
   }
   return { name: parsed.host, bare: parsed.href, headers };
