@@ -16,6 +16,7 @@ contract RequestRelay {
     using SafeERC20 for IERC20;
 
     error PayerIsNotRequester(address payer, address requester);
+    error Permit2Missing();
 
     /// @notice Where Uniswap's Permit2 is on every chain that has it.
     IPermit2 public constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
@@ -58,6 +59,7 @@ contract RequestRelay {
         uint256 permitDeadline,
         bytes calldata permitSignature
     ) external returns (RequestId) {
+        require(address(PERMIT2).code.length > 0, Permit2Missing());
         PERMIT2.permitTransferFrom(
             IPermit2.PermitTransferFrom(IPermit2.TokenPermissions(r.token, r.maxFee), permitNonce, permitDeadline),
             IPermit2.SignatureTransferDetails(address(this), r.maxFee),

@@ -29,7 +29,7 @@ contract OddToken is ERC20 {
         Reverts,
         // Shows, after a transfer, a receiver that has nothing.
         HidesReceiver,
-        // Calls `hook` before it moves anything (as ERC-777 calls senders), or after (as it calls receivers).
+        // Once: calls `hook` before it moves anything (as ERC-777 calls senders), or after (as it calls receivers).
         CallsBefore,
         CallsAfter
     }
@@ -97,6 +97,7 @@ contract OddToken is ERC20 {
     }
 
     function _call() private {
+        manner = Manner.Plain;
         (hookSucceeded, hookReturned) = _hook.call(_hookData);
     }
 }
