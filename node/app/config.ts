@@ -101,6 +101,11 @@ export const FIELDS = {
   inputSchemes: field(`${SCHEMES.join(" | ")}, several`, "Where inputs by reference are fetched from. Comma-separated in the variable.", list(z.enum(SCHEMES)), { fallback: "https,ipfs,data" }), // prettier-ignore
   ipfsGateway: field("URL", "Fetches ipfs:// addresses; their path is added to it.", url("http:", "https:"), { fallback: IPFS_GATEWAY }), // prettier-ignore
   privateAddresses: field("true | false", "Whether inputs may be fetched from addresses that are not on the public internet. A request's author then sees into the node's own network.", flag, { fallback: false }), // prettier-ignore
+  encryptionKeyFile: field("path", "The key that private inputs are sealed to: 64 hex digits, mode 600. Default: encryption.key in dataDir. Made where there is none and a model with private input is served; published with `glassbox prover-key`.", text, { path: true, ...OPTIONAL }), // prettier-ignore
+  inboxPort: field("port", "Where private inputs are posted to; 0 for any. Without it they are fetched only, from where the request says.", count(0, 65_535), OPTIONAL), // prettier-ignore
+  inboxHost: field("address", "Of this machine, on which inboxPort is opened. Put a proxy with TLS in front of it.", text, { fallback: "127.0.0.1" }), // prettier-ignore
+  inboxCount: field("count", "Private inputs that are kept, sealed, at most.", count(1, 1_000_000), { fallback: 1000 }),
+  inboxHours: field("hours", "How long each is kept after it came or was last used.", amount(0.01, 8760, false), { fallback: 72 }), // prettier-ignore
   inputSeconds: field("seconds", "How long fetching an input may take.", amount(1, 3600, false), { fallback: 20 }),
   proofSeconds: field("seconds", "How long a proof may take on this machine: requests with less time left are not begun.", amount(0, 86_400, false), { fallback: 30 }), // prettier-ignore
   marginSeconds: field("seconds", "Time that must be left to the deadline after the proof, for the transaction.", amount(0, 86_400, false), { fallback: 60 }), // prettier-ignore

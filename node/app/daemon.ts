@@ -34,6 +34,8 @@ export interface NodeStatus extends EngineStatus {
 
 export interface RunningNode {
   status(): Promise<NodeStatus>;
+  /** Where private inputs are posted to, as seen from this machine; undefined if nowhere. */
+  readonly inbox: string | undefined;
   /** Rejects if the node cannot go on by itself; resolves when it was stopped. */
   readonly ended: Promise<void>;
   stop(): Promise<void>;
@@ -56,7 +58,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
       ...(options.onStored === undefined ? {} : { onStored: options.onStored }),
       ...(options.fault === undefined ? {} : { fault: options.fault }),
     });
-    const { engine, client, environment, funds } = wired;
+    const { engine, client, environment, funds, inbox } = wired;
     fs.writeFileSync(path.join(config.dataDir, "environment.json"), environment.text);
     const { address: prover } = engine.sender;
     await engine.start();
@@ -69,6 +71,7 @@ export async function startNode(config: Config, options: NodeOptions): Promise<R
     let stopped: Promise<void> | undefined;
     return {
       ended,
+      inbox,
       async status() {
         const status = await engine.status();
         const { head, cursor } = status;

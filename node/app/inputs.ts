@@ -1,16 +1,37 @@
 // Inputs that are not in a request's event, as jobs need them (job/ports.ts): by reference, fetched and held against the
-// hash that is on chain.
+// hash that is on chain; private, from the inbox, or sealed from where the request says.
 import { keccak } from "../chain/codec.ts";
+import type { RequestSeen } from "../chain/codec.ts";
 import { NodeError } from "../core/errors.ts";
+import type { Input } from "../job/job.ts";
 import type { Inputs } from "../job/ports.ts";
+import { OVERHEAD } from "../private/envelope.ts";
+import type { Inbox } from "../private/inbox.ts";
 import { fetchBytes, type FetchOptions } from "./fetch.ts";
 
-export function openInputs(options: Omit<FetchOptions, "maxBytes" | "signal">): Inputs {
+/** @param inbox undefined where no model with private input is served */
+export function openInputs(options: Omit<FetchOptions, "maxBytes" | "signal">, inbox: Inbox | undefined): Inputs {
+  /** What was handed in before the request; else what the request's URI holds, which is handed in here. */
+  async function handed({ request, input }: RequestSeen, length: number, signal: AbortSignal): Promise<Input> {
+    if (inbox === undefined) throw new NodeError("unsupported", "this node takes no private input");
+    const commitment = BigInt(request.inputHash);
+    let found = await inbox.find(request.model, commitment, signal);
+    if (found === undefined && input.length > 0) {
+      const uri = Buffer.from(input).toString("utf8");
+      await inbox.keep(await fetchBytes(uri, { ...options, maxBytes: OVERHEAD + length, signal }), signal);
+      found = await inbox.find(request.model, commitment, signal);
+    }
+    if (found !== undefined) return { bytes: found.input, salt: found.salt };
+    throw new NodeError("input", "the private input was not handed to this node", {
+      retry: true,
+      mend: "The requester posts it to the endpoint that the prover published, sealed to its key.",
+    });
+  }
+
   return {
-    async get({ request, input }, model, signal) {
-      if (request.inputKind !== "reference") {
-        throw new NodeError("unsupported", `this node takes no ${request.inputKind} input`);
-      }
+    async get(asked, model, signal) {
+      const { request, input } = asked;
+      if (request.inputKind === "private") return handed(asked, model.inputLength, signal);
       const uri = Buffer.from(input).toString("utf8");
       const bytes = await fetchBytes(uri, { ...options, maxBytes: model.inputLength, signal });
       if (bytes.length !== model.inputLength || keccak(bytes) !== request.inputHash) {

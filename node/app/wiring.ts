@@ -3,6 +3,7 @@
 import path from "node:path";
 import { bindingOf } from "../circuit/claim.ts";
 import { type ChainClient, connect } from "../chain/client.ts";
+import { hexOf } from "../chain/codec.ts";
 import { openKey } from "../chain/keys.ts";
 import { NOBODY } from "../chain/request.ts";
 import { type Address, Evidence, type ModelId } from "../core/domain.ts";
@@ -17,6 +18,10 @@ import { openProver, type Prover } from "../proof/prover.ts";
 import type { Config } from "./config.ts";
 import { type Environment, statement } from "./environment.ts";
 import { openInputs } from "./inputs.ts";
+import { OVERHEAD } from "../private/envelope.ts";
+import { type Inbox, openInbox } from "../private/inbox.ts";
+import { ensureEncryptionKey, openEncryptionKey } from "../private/keys.ts";
+import { type InboxServer, serveInbox } from "../private/server.ts";
 
 export interface Opened {
   readonly models: Models;
@@ -39,6 +44,8 @@ export interface Wired {
   readonly environment: Environment;
   /** Wei that the sender had for gas at the start. */
   readonly funds: bigint;
+  /** Where private inputs are posted to, as seen from this machine. */
+  readonly inbox: string | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -57,19 +64,24 @@ export async function wire(config: Config, packages: readonly Package[], options
   const prover = await openProver({ rapidsnark: config.rapidsnark, log });
   const opened = openPorts(packages, client, prover, config.proofSeconds * 1000, log);
   const environment = statement({ prover: prover.name, image: config.image });
+  let door: Door | undefined;
   try {
+    door = await openDoor(config, packages, client, opened.models, { log, clock });
     const engine = await openEngine({
       client,
       signer,
       place:
         config.databaseUrl === undefined ? { dir: path.join(config.dataDir, "jobs") } : { url: config.databaseUrl },
       models: opened.models,
-      inputs: openInputs({
-        schemes: config.inputSchemes,
-        ipfsGateway: config.ipfsGateway,
-        allowPrivate: config.privateAddresses,
-        timeoutMs: config.inputSeconds * 1000,
-      }),
+      inputs: openInputs(
+        {
+          schemes: config.inputSchemes,
+          ipfsGateway: config.ipfsGateway,
+          allowPrivate: config.privateAddresses,
+          timeoutMs: config.inputSeconds * 1000,
+        },
+        door?.inbox,
+      ),
       infer: opened.infer,
       proving: opened.proving,
       policy: {
@@ -101,15 +113,58 @@ export async function wire(config: Config, packages: readonly Package[], options
       client,
       environment,
       funds,
+      inbox: door?.server?.url,
       async close() {
+        await door?.server?.close();
         await engine.stop();
         await opened.close();
       },
     };
   } catch (error) {
+    await door?.server?.close();
     await opened.close();
     throw error;
   }
+}
+
+/** Where private inputs come in. */
+interface Door {
+  readonly inbox: Inbox;
+  readonly server: InboxServer | undefined;
+}
+
+/** Undefined where no served model has a private input. */
+async function openDoor(
+  config: Config,
+  packages: readonly Package[],
+  { chainId, coordinator }: ChainClient,
+  models: Models,
+  { log, clock }: Pick<WiringOptions, "log" | "clock">,
+): Promise<Door | undefined> {
+  const lengths = packages
+    .filter(({ claim }) => claim === "private-input")
+    .map(({ graph }) => byteLengthOf(bordersOf(graph).inputs));
+  if (lengths.length === 0) return undefined;
+  const file = config.encryptionKeyFile ?? path.join(config.dataDir, "encryption.key");
+  const made = ensureEncryptionKey(file);
+  const { opening, publicKey } = await openEncryptionKey(file);
+  const inbox = await openInbox({
+    folder: path.join(config.dataDir, "private"),
+    key: opening,
+    ...{ chainId, coordinator, clock },
+    inputLengthOf: async (id, signal) => {
+      const model = await models.served(id, signal);
+      return model?.privateInput === true ? model.inputLength : undefined;
+    },
+    maxCount: config.inboxCount,
+    maxAgeMs: config.inboxHours * 3_600_000,
+  });
+  const { inboxPort: port, inboxHost: host } = config;
+  const maxBytes = OVERHEAD + Math.max(...lengths);
+  const server = port === undefined ? undefined : await serveInbox({ inbox, log, maxBytes, port, host });
+  const at = { encryptionKey: hexOf(publicKey), inbox: server?.url, made };
+  log.info(at, "takes private inputs; the key counts once it is published: glassbox prover-key");
+  return { inbox, server };
 }
 
 async function checkFunds(client: ChainClient, address: Address, signal: AbortSignal | undefined): Promise<bigint> {
@@ -171,6 +226,7 @@ export function openPorts(
           name: pack.name,
           inputLength: byteLengthOf(inputs),
           outputLength: byteLengthOf(outputs),
+          privateInput: pack.claim === "private-input",
           estimateMs,
         };
         // Anybody can register these digests with lengths that no answer fits: every proof for it would be work for nothing.

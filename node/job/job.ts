@@ -25,7 +25,7 @@ export interface Input {
 }
 
 interface Answer {
-  /** Where it is not in the request's event: fetched, or brought by the requester. Forgotten when the job closes. */
+  /** Of a reference: fetched, and forgotten when the job closes. A private one is never stored: it is asked for again. */
   readonly input?: Input;
   readonly output: Uint8Array;
   /** Sponge over the words of input and output; of a private input the commitment. */

@@ -13,6 +13,8 @@ export interface ServedModel {
   readonly name: string;
   readonly inputLength: number;
   readonly outputLength: number;
+  /** Whether its requests show a commitment to the input, and not the input. */
+  readonly privateInput?: boolean;
   /** Milliseconds from request to proof on this machine, as far as known. */
   readonly estimateMs: number;
 }

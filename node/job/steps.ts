@@ -41,6 +41,8 @@ export function runStep(job: OpenJob, ports: Ports, signal: AbortSignal): Promis
 
 export const isWaiting = (outcome: Outcome): outcome is Waiting => "waitsFor" in outcome;
 
+export const CLAIM_SENT = "its claim to be in a block";
+
 /** For what is left to do but to send or to wait. */
 const NO_WORK: Need = { left: 0, work: 0 };
 
@@ -58,7 +60,7 @@ async function infer(job: Accepted, ports: Ports, signal: AbortSignal): Promise<
   const input: Input = brought ? await ports.inputs.get(asked, model, signal) : { bytes: asked.input };
   const { output, c } = await ports.infer.run(model, input, signal);
   throwIfAborted(signal);
-  return { ...job, state: "inferred", ...(brought ? { input } : {}), output, c };
+  return { ...job, state: "inferred", ...(inputKind === "reference" ? { input } : {}), output, c };
 }
 
 /** A claim where the policy wants one, then the proof. */
@@ -71,8 +73,9 @@ async function prove(job: Inferred, ports: Ports, signal: AbortSignal): Promise<
   const waiting = await claim(job, model, looked, ports, signal);
   if (waiting !== undefined) return waiting;
   const { output, c } = job;
-  const input = inputOf(job);
-  const shown = request.inputKind === "private" ? undefined : input.bytes;
+  const secret = request.inputKind === "private";
+  const input = secret ? await ports.inputs.get(job.asked, model, signal) : inputOf(job);
+  const shown = secret ? undefined : input.bytes;
   const r = ports.chain.challenge({ request: id, model: request.model, input: shown, output, c });
   const { proof, signals } = await ports.proving.prove({ model, input, output, c, r }, signal);
   throwIfAborted(signal);
@@ -181,7 +184,7 @@ async function claim(
   if (standing.status !== "open" || !wantsClaim(job, model, ports)) return undefined;
   const { id, request: r } = job.asked;
   const sent = await ports.chain.claimProgress(id, signal);
-  if (sent.kind !== "none") return { waitsFor: "its claim to be in a block" };
+  if (sent.kind !== "none") return { waitsFor: CLAIM_SENT };
   const record = await ports.chain.modelOf(r.model, signal);
   if (record === undefined) throw absent("the registry does not know the model");
   const price = priceAt(r, now);
@@ -190,9 +193,7 @@ async function claim(
   // It goes with the price, which may rise while the claim is on its way.
   const collateral = collateralAt(r, r.maxFee, record.collateralBps);
   try {
-    return (await ports.chain.claim(job.asked, collateral, signal))
-      ? { waitsFor: "its claim to be in a block" }
-      : undefined;
+    return (await ports.chain.claim(job.asked, collateral, signal)) ? { waitsFor: CLAIM_SENT } : undefined;
   } catch (thrown) {
     // Another job of this node may have used the account up: then without a claim.
     if (refusalIn(asNodeError(thrown).cause)?.name === "BalanceTooLow") return undefined;
