@@ -24,6 +24,7 @@ contract ClassifierGate is EIP712 {
     }
 
     event Checked(address indexed account, uint256 class, bool admitted, uint256 issuedAt);
+    event Entered(address indexed account);
 
     error DevelopmentKeyNotAllowed(ModelId model);
     error ModelIsRetired(ModelId model);
@@ -60,11 +61,6 @@ contract ClassifierGate is EIP712 {
         (admittedClass, validFor) = (admittedClass_, validFor_);
     }
 
-    modifier onlyAdmitted() {
-        require(isAdmitted(msg.sender), NotAdmitted(msg.sender));
-        _;
-    }
-
     /// @notice Checks `account` by the issuer's newest data about it. Anybody may send it.
     /// @param answer With a proof that was made for this contract: domain "direct", this contract as prover.
     function check(address account, uint64 issuedAt, Answer calldata answer, bytes calldata signature) external {
@@ -81,6 +77,12 @@ contract ClassifierGate is EIP712 {
         bool admitted = class == admittedClass;
         passOf[account] = Pass(issuedAt, admitted);
         emit Checked(account, class, admitted, issuedAt);
+    }
+
+    /// @notice What only those do who are let in.
+    function enter() external {
+        require(isAdmitted(msg.sender), NotAdmitted(msg.sender));
+        emit Entered(msg.sender);
     }
 
     function isAdmitted(address account) public view returns (bool) {

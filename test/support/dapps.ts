@@ -1,6 +1,6 @@
 // What contracts ask: the request of a transaction that a dapp made, ready to be answered; the spelling of queries to
 // sources. Proofs are the caller's (by trapdoor, or of a compiled model).
-import { AbiCoder, type ContractTransactionResponse, getBytes, type Result } from "ethers";
+import { AbiCoder, type ContractTransactionResponse, getBytes, type Result, type Signer } from "ethers";
 import { type Asked, type Stage } from "./contracts.ts";
 import type { Terms } from "./contractsRequest.ts";
 
@@ -50,4 +50,22 @@ export function twapQuery(
 /** What a request of kind Source sends. */
 export function originOf(source: string, query: string): string {
   return coder.encode(["address", "bytes"], [source, query]);
+}
+
+/** What a ClassifierGate's issuer signs of an account. */
+export interface Attestation {
+  readonly gate: string;
+  readonly chainId: bigint;
+  readonly account: string;
+  /** keccak256 of the input, or the commitment to it. */
+  readonly data: string;
+  /** Unix seconds. */
+  readonly issuedAt: number;
+}
+
+export function signAttestation(by: Pick<Signer, "signTypedData">, attestation: Attestation): Promise<string> {
+  const { gate, chainId, ...message } = attestation;
+  const domain = { name: "ClassifierGate", version: "1", chainId, verifyingContract: gate };
+  const fields = [["account", "address"], ["data", "bytes32"], ["issuedAt", "uint64"]] as const; // prettier-ignore
+  return by.signTypedData(domain, { Attestation: fields.map(([name, type]) => ({ name, type })) }, message);
 }
