@@ -6,6 +6,7 @@ import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
 import {IInferenceCoordinator} from "./interfaces/IInferenceCoordinator.sol";
 import {IInputSource} from "./interfaces/IInputSource.sol";
+import {ILedger} from "./interfaces/ILedger.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ISignatureValidator} from "./interfaces/ISignatureValidator.sol";
 import {Ledger} from "./Ledger.sol";
@@ -180,8 +181,8 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         RequestId id = idOf(r);
         RequestRecord storage record = _requests[id];
         require(record.status == UNDELIVERED, CallbackNotPending(id));
-        require(gasleft() >= _callbackGas(r), GasTooLow(gasleft(), _callbackGas(r)));
         bytes memory output = _outputOf(id, record);
+        require(gasleft() >= _callbackGas(r), GasTooLow(gasleft(), _callbackGas(r)));
         record.status = uint8(RequestStatus.Fulfilled);
         IInferenceConsumer(r.consumer).onInference(id, output);
         emit CallbackDelivered(id, r.consumer);
@@ -283,7 +284,8 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
     }
 
     function supportsInterface(bytes4 id) public view override returns (bool) {
-        return id == type(IInferenceCoordinator).interfaceId || super.supportsInterface(id);
+        bool known = id == type(IInferenceCoordinator).interfaceId || id == type(ILedger).interfaceId;
+        return known || super.supportsInterface(id);
     }
 
     // ---- parts ----

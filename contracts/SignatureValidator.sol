@@ -3,9 +3,10 @@ pragma solidity ^0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {ISignatureValidator} from "./interfaces/ISignatureValidator.sol";
 
-contract SignatureValidator is ISignatureValidator {
+contract SignatureValidator is ISignatureValidator, ERC165 {
     /// @dev The last 32 bytes of a signature in the form of ERC-6492.
     bytes32 private constant MAGIC = 0x6492649264926492649264926492649264926492649264926492649264926492;
 
@@ -31,6 +32,10 @@ contract SignatureValidator is ISignatureValidator {
         bytes calldata wrapped
     ) external pure returns (address factory, bytes memory data, bytes memory inner) {
         return abi.decode(wrapped, (address, bytes, bytes));
+    }
+
+    function supportsInterface(bytes4 id) public view override returns (bool) {
+        return id == type(ISignatureValidator).interfaceId || super.supportsInterface(id);
     }
 
     /// @dev By the account's key, if it has one: code that an EIP-7702 delegation puts there does not take the key's power
