@@ -11,6 +11,7 @@ import type { ClaimSeen, FulfilmentSeen, InputReadSeen, RequestSeen } from "../c
 import type { ChainClient, ModelRecord, ResultRecord, SeriesRecord } from "../chain/client.ts";
 import { inputBytes, priceAt, requestId, unitOf } from "../chain/request.ts";
 import { describeTensors } from "../core/described.ts";
+import { privateCommitment } from "../core/commitment.ts";
 import { Evidence, type InputKind, type ModelId, type RequestId, type VerifyingKey } from "../core/domain.ts";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { LongCall } from "../core/ports.ts";
@@ -74,6 +75,8 @@ export interface AuditOptions extends LongCall {
   readonly statement?: string;
   /** Brings an input of which only hash and URI are on chain. */
   readonly fetchInput?: (asked: RequestSeen, length: number, call: LongCall) => Promise<Uint8Array>;
+  /** What opens the commitment to a private input, if the requester showed it. */
+  readonly opening?: { readonly salt: bigint; readonly input: Uint8Array };
 }
 
 /** @throws NodeError "input" if there is no such request or no result yet; what fails to hold is in the report. */
@@ -323,7 +326,14 @@ async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
     "output",
     "input",
     async () => {
-      if (inputKind === "private") return undefined;
+      if (inputKind === "private") {
+        const { opening } = facts;
+        if (opening === undefined) return undefined;
+        const opens = privateCommitment(opening.salt, opening.input) === BigInt(inputHash);
+        if (!opens) return [false, "the salt and input that were shown do not open the commitment on chain"];
+        input = opening.input;
+        return [input.length === record.inputLength, ORIGINS[inputKind](facts)];
+      }
       const brought =
         inputKind === "reference"
           ? await facts.fetchInput?.(asked, record.inputLength, facts).catch(unlessAway)
@@ -333,7 +343,9 @@ async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
       input = brought;
       return [await originHolds(facts), ORIGINS[inputKind](facts)];
     },
-    inputKind === "private" ? "private: on chain is a commitment to it" : "what the URI names was not fetched",
+    inputKind === "private"
+      ? "private: on chain is a commitment to it, and what opens it was not given"
+      : "what the URI names was not fetched",
   );
   await check("output", "evidence bits", async () => {
     const expected =
@@ -350,7 +362,9 @@ async function checkOutput(facts: Facts, check: Ledger): Promise<void> {
       if (input === undefined && inputKind !== "private") return undefined;
       return [
         await proofHolds(facts, seen, input),
-        "c, v and r computed here from the bytes; the proof holds under the key on chain",
+        inputKind === "private"
+          ? "v and r computed here from the output, c is the request's commitment; the proof holds under the key on chain"
+          : "c, v and r computed here from the bytes; the proof holds under the key on chain",
       ];
     },
     "without the input's bytes its fingerprint cannot be computed",
@@ -392,7 +406,7 @@ const ORIGINS: Readonly<Record<InputKind, (facts: Facts) => string>> = {
     `what ${Buffer.from(asked.input).toString("utf8")} holds has the hash on chain; the requester chose it`,
   source: ({ asked, origin }) =>
     `the coordinator read it from contract ${origin?.source ?? "?"} at block ${asked.request.readAt}`,
-  private: () => "private",
+  private: () => "the salt and input that were shown open the commitment on chain; the requester chose them",
 };
 
 async function originHolds({ asked, origin }: Facts): Promise<boolean> {
@@ -408,12 +422,13 @@ async function proofHolds(
 ): Promise<boolean> {
   const { output, c, prover } = seen;
   const { chainId, coordinator: contract } = client;
-  const r = challenge("claim", { chainId, contract, request, model, prover, c, input, output });
+  const shown = asked.request.inputKind === "private" ? undefined : input;
+  const r = challenge("claim", { chainId, contract, request, model, prover, c, input: shown, output });
   // Of a private input the request names c; the fingerprint is of the output alone.
   const own =
-    input === undefined
+    shown === undefined
       ? { c: BigInt(asked.request.inputHash), v: fingerprint(wordsOfBytes(output), r, R) }
-      : claimOf(input, output, r);
+      : claimOf(shown, output, r);
   return own.c === c && (await verifyProof(key, { c, v: own.v, r }, seen.proof));
 }
 

@@ -9,6 +9,7 @@ import type { LongCall } from "../../core/ports.ts";
 import type { BorderTensor } from "../../core/tensor.ts";
 import type { Specs } from "../../model/border.ts";
 import { parseRandom } from "../../model/dataset.ts";
+import { readOpening } from "../../private/opening.ts";
 import { sha256 } from "../../proof/files.ts";
 import type { ModelPackage } from "../../proof/package.ts";
 import { digestOf } from "../calibration.ts";
@@ -21,6 +22,7 @@ interface Options extends ChainOptions {
   readonly package?: string;
   readonly calibration?: string;
   readonly statement?: string;
+  readonly opening?: string;
 }
 
 /**
@@ -81,15 +83,17 @@ export function auditCommand(): Command {
     .option("--package <folder>", "the model's package, to derive circuit and key and to run the model again")
     .option("--calibration <data>", "the publisher's calibration data, to do the quantization again")
     .option("--statement <file>", "the prover's environment statement (environment.json of its data folder)")
+    .option("--opening <file>", "what opens a private input's commitment, if the requester showed it to you")
     .option("--from-block <n>", "first block to search for the request", integerOption(0));
   withExamples(withChain(command), [
     "audit 0x9c...",
+    "audit 0x9c... --package packages/risk --opening opening.json",
     "audit 0x9c... --package packages/digits-cnn --calibration models/digits-cnn/calibration.npz",
   ]);
   return command.action(
     action(async (context, request: string, options: Options) => {
       const { client, fromBlock } = await openClient(context, options);
-      const { calibration, package: folder, statement } = options;
+      const { calibration, package: folder, statement, opening } = options;
       const data =
         calibration === undefined || /^random(:|$)/.test(calibration) ? calibration : context.path(calibration);
       const report = await context.step("audit", (call) =>
@@ -100,6 +104,7 @@ export function auditCommand(): Command {
           ...(folder !== undefined && { folder: context.path(folder) }),
           requantize: requantizer(data),
           fetchInput,
+          ...(opening !== undefined && { opening: readOpening(context.path(opening)) }),
           ...(statement !== undefined && { statement: fs.readFileSync(context.path(statement), "utf8") }),
           ...call,
         }),

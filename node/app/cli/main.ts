@@ -13,6 +13,7 @@ import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { inspectCommand } from "./inspect.ts";
 import { nodeCommand } from "./node.ts";
+import { proverKeyCommand } from "./private.ts";
 import { proveCommand, verifyCommand } from "./prove.ts";
 import { acceptSeriesCommand, deprecateCommand, offerSeriesCommand, retireCommand } from "./publish.ts";
 import { registerCommand } from "./register.ts";
@@ -61,6 +62,7 @@ for (const command of [
   withdrawCommand(),
   authoriseCommand(),
   nodeCommand(),
+  proverKeyCommand(),
   auditCommand(),
   ceremonyCommand(),
   exportCommand(),

@@ -1,13 +1,19 @@
 // glassbox request: asks a registered model a question and, unless told not to, waits for the answer.
+import fs from "node:fs";
 import { Command } from "commander";
 import type { ChainClient, ResultRecord } from "../../chain/client.ts";
 import { bytesOf, hexOf, keccak, parseAddress, parseId, type RequestSeen } from "../../chain/codec.ts";
+import { proverEntry } from "../../chain/directory.ts";
 import { draftRequest, type InputFrom, type Terms, unitOf } from "../../chain/request.ts";
 import { request } from "../../chain/write.ts";
-import { Evidence, type ModelId } from "../../core/domain.ts";
+import { newSalt, privateCommitment, saltToBytes } from "../../core/commitment.ts";
+import { type Address, Evidence, type ModelId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
 import type { Clock } from "../../core/ports.ts";
 import type { BorderTensor } from "../../core/tensor.ts";
+import { deliver } from "../../private/deliver.ts";
+import { seal } from "../../private/envelope.ts";
+import { writeOpening } from "../../private/opening.ts";
 import { loadPackage } from "../../proof/package.ts";
 import { inputOf } from "../model.ts";
 import { systemClock } from "../observe.ts";
@@ -23,6 +29,8 @@ interface Options extends ChainOptions, KeyOptions {
   readonly reference?: string;
   readonly source?: string;
   readonly query?: string;
+  readonly private?: string;
+  readonly directory?: string;
   readonly token?: string;
   readonly fee?: string;
   readonly minFee?: string;
@@ -85,6 +93,7 @@ async function inputFrom(
   options: Options,
   borders: readonly BorderTensor[] | undefined,
   context: Context,
+  about: { readonly client: ChainClient; readonly model: ModelId },
 ): Promise<InputFrom> {
   const { input, reference, source, query } = options;
   if (source !== undefined) {
@@ -105,7 +114,43 @@ async function inputFrom(
     });
   }
   const bytes = await inputOf(borders ?? [], input, context.path);
+  if (options.private !== undefined) return sealed(options, options.private, bytes, context, about);
   return reference === undefined ? { kind: "data", bytes } : { kind: "reference", uri: reference, hash: keccak(bytes) };
+}
+
+/** Seals the input to the prover's key and hands it over, before anything is paid. */
+async function sealed(
+  { prover, directory, reference }: Options,
+  opening: string,
+  input: Uint8Array,
+  context: Context,
+  { client, model }: { readonly client: ChainClient; readonly model: ModelId },
+): Promise<InputFrom> {
+  if (prover === undefined || directory === undefined) {
+    throw new NodeError("usage", "a private input is sealed to one prover's key", {
+      mend: "Give --prover with its address, and --directory with that of the ProverDirectory.",
+    });
+  }
+  const who: Address = parseAddress(prover);
+  const entry = await proverEntry(client.rpc, parseAddress(directory), who, context.signal);
+  if (entry === undefined || (reference === undefined && entry.endpoint === "")) {
+    const by = entry === undefined ? "" : " by post";
+    throw new NodeError("input", `the prover ${who} takes no private inputs${by}`, {
+      mend: entry === undefined ? "Choose another prover." : "Give --reference with where it will find the envelope.",
+    });
+  }
+  const salt = newSalt();
+  const envelope = await seal(entry.encryptionKey, { ...client, model }, { salt, input });
+  const file = context.path(opening);
+  writeOpening(file, { salt, input });
+  const commitment = hexOf(saltToBytes(privateCommitment(salt, input)));
+  if (reference !== undefined) {
+    fs.writeFileSync(`${file}.sealed`, envelope);
+    context.terminal.note(`  put ${file}.sealed where ${reference} is`);
+    return { kind: "private", commitment, uri: reference };
+  }
+  await context.step("hand the sealed input over", ({ signal }) => deliver(entry.endpoint, envelope, signal));
+  return { kind: "private", commitment };
 }
 
 export function requestCommand(): Command {
@@ -120,6 +165,8 @@ export function requestCommand(): Command {
     .option("--reference <uri>", "where provers fetch the input's bytes, of which only the hash goes on chain")
     .option("--source <address>", "contract that the coordinator reads the input from")
     .option("--query <0xhex>", "what it is asked for")
+    .option("--private <file>", "show only a commitment; the file gets what opens it. Sealed to --prover's key,")
+    .option("--directory <address>", "  found in this ProverDirectory, and posted to its endpoint (or --reference)")
     .option("--fee <amount>", "what the prover gets, in wei or in the token's smallest unit (default: 0)")
     .option("--min-fee <amount>", "or: what it gets at the start,")
     .option("--max-fee <amount>", "  and what at the end of the ramp: that much is in escrow")
@@ -145,6 +192,7 @@ export function requestCommand(): Command {
   withExamples(withKey(withChain(command)), [
     "request 0x5f... --input models/digits-cnn/test.npz#7 --package packages/digits-cnn --fee 1000000000000000 --key-file me.key",
     "request 0x5f... --input 0x00ff... --min-fee 0 --max-fee 5000000 --ramp 300 --token 0xA0b8... --from-account --key-file me.key",
+    "request 0x5f... --input patient.npz --package packages/risk --private opening.json --prover 0x71C7... --directory 0x5FbD... --key-file me.key",
     "request 0x5f... --source 0x7aF3... --query 0x --callback 0x5FbD... --key-file me.key",
   ]);
   return command.action(
@@ -160,7 +208,7 @@ export function requestCommand(): Command {
       const drafted = draftRequest({
         requester: signer.address,
         model: parseId(model) as ModelId,
-        from: await inputFrom(options, inputs, context),
+        from: await inputFrom(options, inputs, context, { client, model: parseId(model) as ModelId }),
         now: (await client.head(context.signal)).time,
         fee: feeOf(options),
         within: options.deadline,
