@@ -8,12 +8,13 @@ import { randomInt } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { formatEther } from "ethers";
 import { audit } from "../node/audit/audit.ts";
-import { contractArtifact } from "../node/app/artifacts.ts";
+import { deployedArtifacts } from "../node/app/artifacts.ts";
 import { requantizer, showAudit } from "../node/app/cli/audit.ts";
 import { keyCache } from "../node/app/cli/compile.ts";
 import { projectFolder, reportError } from "../node/app/cli/context.ts";
-import { registerModel } from "../node/app/cli/register.ts";
+import { type ModelPolicy, registerModel } from "../node/app/cli/register.ts";
 import { awaitResult, evidenceText } from "../node/app/cli/request.ts";
 import { realsOf, sayReals } from "../node/app/cli/show.ts";
 import { comparisonText } from "../node/app/compare.ts";
@@ -28,8 +29,8 @@ import { connect } from "../node/chain/client.ts";
 import { openKey } from "../node/chain/keys.ts";
 import { httpRpc } from "../node/chain/rpc.ts";
 import { memoryLog, openSender } from "../node/chain/submit.ts";
+import { draftRequest, NOBODY } from "../node/chain/request.ts";
 import { deploy, request, type Wait } from "../node/chain/write.ts";
-import { Evidence } from "../node/core/domain.ts";
 import { EXIT_CODES, NodeError } from "../node/core/errors.ts";
 import type { Log, LogFields, OnProgress } from "../node/core/ports.ts";
 import { decodeTensors } from "../node/core/tensor.ts";
@@ -37,6 +38,7 @@ import { classesAt, indexOfMax } from "../node/model/accuracy.ts";
 import { readDataset } from "../node/model/dataset.ts";
 import { yieldsIndex } from "../node/model/output.ts";
 import type { Job } from "../node/job/job.ts";
+import { CLAIM_SENT } from "../node/job/steps.ts";
 import { openProver } from "../node/proof/prover.ts";
 import { type ChainKind, startChain } from "./localchain.ts";
 
@@ -47,7 +49,10 @@ interface Card {
   readonly input: { readonly range: readonly [number, number] };
 }
 
-const FEE = 10n ** 15n;
+/** Wei: what the first prover may ask for, and what the price rises to within an hour. */
+const FEE = { min: 10n ** 15n, max: 2n * 10n ** 15n, ramp: 3600 };
+const POLICY: ModelPolicy = { collateralBps: 5000, royaltyBps: 250 };
+const coins = (wei: bigint): string => `${Number(Number(formatEther(wei)).toPrecision(4))} coins`;
 const STATE = path.join(projectFolder, ".glassbox");
 const terminal = openTerminal();
 const stop = new AbortController();
@@ -126,7 +131,10 @@ function storyOf(said: (line: string) => void): Story {
     tell("witness", "every constraint's value", story.witnessMs);
     tell("proof", "on threads, verified before it leaves", story.proveMs);
   };
-  const log: Log = { ...silentLog, info: inLog, child: () => log };
+  const inDebug = ({ waitsFor }: LogFields): void => {
+    if (waitsFor === CLAIM_SENT) tell("claim sent", "locks the price, for collateral");
+  };
+  const log: Log = { ...silentLog, info: inLog, debug: inDebug, child: () => log };
   const story: Story = {
     log,
     onStored,
@@ -214,14 +222,7 @@ async function main(): Promise<number> {
     const requester = await waitOf(requesterKey);
     const deployed = await step(
       "deploy the contracts",
-      () =>
-        deploy(
-          {
-            registry: contractArtifact(projectFolder, "ModelRegistry"),
-            coordinator: contractArtifact(projectFolder, "InferenceCoordinator"),
-          },
-          publisher,
-        ),
+      () => deploy(deployedArtifacts(projectFolder), publisher),
       ({ coordinator }) => `registry, and coordinator at ${coordinator}`,
     );
     const client = await connect({ rpc, coordinator: deployed.coordinator, signal });
@@ -247,7 +248,14 @@ async function main(): Promise<number> {
     const sampleProver = await openProver();
     closing.push(() => sampleProver.close());
     const first = await inputOf(model.inputs, `${calibration}#0`, (file) => file);
-    const registered = await registerModel(model, first, client, publisher, sampleProver, `file:${out}`, step);
+    const registered = await registerModel({
+      ...{ model, client, step },
+      sample: first,
+      wait: publisher,
+      prover: sampleProver,
+      manifestURI: `file:${out}`,
+      policy: POLICY,
+    });
     await sampleProver.close();
 
     const story = storyOf((line) => terminal.note(line));
@@ -264,6 +272,7 @@ async function main(): Promise<number> {
         keyFile: proverKey,
         pollSeconds: 0.1,
         proofSeconds: 10,
+        claim: "always",
       };
       const config = loadConfig({ env: {}, cwd: projectFolder, over });
       return startNode(config, {
@@ -280,21 +289,22 @@ async function main(): Promise<number> {
       async () => {
         const { time } = await client.head(signal);
         story.begin();
-        const question = {
+        const drafted = draftRequest({
+          requester: requester.sender.address,
           model: registered.id,
-          input,
-          deadline: time + 3600,
-          requiredEvidence: Evidence.zk,
-          allowDevelopmentKeys: true,
+          from: { kind: "data", bytes: input },
+          now: time,
           fee: FEE,
-        };
-        return request(client, question, "start", requester);
+          allowDevelopmentKeys: true,
+        });
+        return request(client, drafted, { payment: "direct" }, requester);
       },
-      ({ receipt }) => `held-out sample ${index}, fee ${FEE} wei in escrow, ${grouped(receipt.gasUsed)} gas`,
+      ({ receipt }) =>
+        `held-out sample ${index}, ${coins(FEE.max)} in escrow, price from ${coins(FEE.min)}, ${grouped(receipt.gasUsed)} gas`,
     );
     const giveUp = AbortSignal.any([signal, AbortSignal.timeout(120_000)]);
     const result = await Promise.race([
-      awaitResult(client, asked.seen.id, { clock: systemClock, pollMs: 50, signal: giveUp }),
+      awaitResult(client, asked.seen, { clock: systemClock, pollMs: 50, signal: giveUp }),
       node.ended.then(() => Promise.reject(new NodeError("internal", "the node ended before it answered"))),
     ]);
     while (!story.done()) await systemClock.sleep(20, giveUp);
@@ -335,6 +345,16 @@ async function main(): Promise<number> {
     say(`proof      ${duration(story.proveMs)}, witness ${duration(story.witnessMs)}`);
     const registration = registered.gas === undefined ? "registered before" : `register ${grouped(registered.gas)}`;
     say(`gas        ${registration}, request ${grouped(asked.receipt.gasUsed)}, fulfil ${grouped(story.gas)}`);
+    const held = (who: Wait["sender"]["address"]): Promise<bigint> => client.balanceOf(who, NOBODY, signal);
+    const [, royalty, back] = await Promise.all([result.prover, publisher.sender.address, requester.sender.address].map(held)) as [bigint, bigint, bigint]; // prettier-ignore
+    const { price = 0n, claim } = report;
+    const collateral = claim?.collateral ?? 0n;
+    say(
+      `price      ${coins(price)}, ${claim === undefined ? "unclaimed" : `locked by a claim with ${coins(collateral)} as collateral`}`,
+    );
+    say(
+      `paid       prover ${coins(price - royalty)}, publisher ${coins(royalty)} royalty, requester ${coins(back)} back`,
+    );
     say(`evidence   ${evidenceText(result.evidence)}`);
     say(`request    ${asked.seen.id}`);
     say();
@@ -348,6 +368,7 @@ async function main(): Promise<number> {
         chainId: Number(chainId),
         registry: client.registry,
         coordinator: client.coordinator,
+        relay: deployed.relay,
         block: deployed.block,
       });
       say();

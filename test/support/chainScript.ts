@@ -1,10 +1,11 @@
 // A chain that a test writes block by block: branches, limits of the provider, outages. Answers only what the follower asks.
-import { AbiCoder, id as hashOf, zeroPadValue } from "ethers";
-import { type RawLog, REQUESTED_TOPIC } from "../../node/chain/codec.ts";
+import { id as hashOf } from "ethers";
+import { coordinatorAbi, hexOf, type RawLog } from "../../node/chain/codec.ts";
+import { requestTuple } from "../../node/chain/request.ts";
 import { type Rpc, rpcError } from "../../node/chain/rpc.ts";
 import type { Address, Hex, ModelId } from "../../node/core/domain.ts";
 import { NodeError } from "../../node/core/errors.ts";
-import { idOf, inputOf } from "./fakes.ts";
+import { idOf, inputOf, requestOf } from "./fakes.ts";
 
 export const COORDINATOR = `0x${"c0".repeat(20)}` as Address;
 export const MODEL = hashOf("model") as ModelId;
@@ -30,14 +31,11 @@ interface ScriptBlock {
 }
 
 export function requestLog(request: number, blockNumber: number, blockHash: string, logIndex: number): RawLog {
-  const data = AbiCoder.defaultAbiCoder().encode(
-    ["uint96", "uint64", "uint32", "bool", "bytes"],
-    [1000n, 2_000_000_000n, 1, true, inputOf(request)],
-  );
+  const struct = requestTuple(requestOf({ requester: REQUESTER, model: MODEL }));
+  const values = [idOf(request), MODEL, REQUESTER, struct, hexOf(inputOf(request))];
   return {
     address: COORDINATOR,
-    topics: [REQUESTED_TOPIC, idOf(request), MODEL, zeroPadValue(REQUESTER, 32)],
-    data,
+    ...coordinatorAbi.encodeEventLog("Requested", values),
     blockNumber: `0x${blockNumber.toString(16)}`,
     blockHash,
     transactionHash: hashOf(`transaction ${request}`),

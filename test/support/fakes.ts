@@ -121,7 +121,7 @@ export function inputOf(seed: number, length: number = FAKE_MODEL.inputLength): 
 
 export function fakeModels(...ids: readonly ModelId[]): Models {
   const served = new Map<string, ServedModel>(
-    ids.map((id) => [id, { id, name: "fake", ...FAKE_MODEL, estimateMs: 1000 }]),
+    ids.map((id): [string, ServedModel] => [id, { id, name: "fake", ...FAKE_MODEL, estimateMs: 1000 }]),
   );
   return { served: async (id) => served.get(id) };
 }

@@ -1,19 +1,25 @@
 // The codec against the vectors that the contracts are held to, and against the contracts themselves.
 import fs from "node:fs";
 import { expect } from "chai";
+import { AbiCoder, id as hashOf, keccak256 } from "ethers";
 import {
   bytesOf,
   challenge,
   keyBytes,
   keyHash,
   keyOfBytes,
+  modelId,
   parseAddress,
   parseId,
   proofOfWords,
   proofWords,
-  requestId,
+  seriesId,
+  wordOf,
 } from "../../../node/chain/codec.ts";
-import type { Address, Hex, ModelId, Signals } from "../../../node/core/domain.ts";
+import type { ModelRecord } from "../../../node/chain/client.ts";
+import { requestId } from "../../../node/chain/request.ts";
+import { R } from "../../../node/core/field.ts";
+import type { Address, Hex, ModelId, SeriesId, Signals } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import type { ClaimVector } from "../../support/contractsVectors.ts";
 import { stage, WALLETS } from "../../support/chain.ts";
@@ -42,6 +48,28 @@ describe("the challenge", () => {
       expect(challenge(vector.domain, claimIn(vector))).to.equal(BigInt(vector.r));
     });
   }
+  it("takes c for the hash of an input that is private", () => {
+    const { input: _input, ...claim } = claimIn(VECTORS[0] as ClaimVector);
+    const bytes = bytesOf(wordOf(claim.c)); // the hash would be of these; c itself is what counts
+    expect(challenge("claim", { ...claim, input: undefined })).not.to.equal(
+      challenge("claim", { ...claim, input: bytes }),
+    );
+    const text = AbiCoder.defaultAbiCoder().encode(
+      ["bytes32", "uint256", "address", "bytes32", "bytes32", "address", "uint256", "uint256", "bytes32"],
+      [
+        hashOf("glassbox.claim.v1"),
+        claim.chainId,
+        claim.contract,
+        claim.request,
+        claim.model,
+        claim.prover,
+        claim.c,
+        claim.c,
+        keccak256(claim.output),
+      ],
+    );
+    expect(challenge("claim", { ...claim, input: undefined })).to.equal(BigInt(keccak256(text)) % R);
+  });
   it("changes with every part of the claim", () => {
     const claim = claimIn(VECTORS[0] as ClaimVector);
     const other = claimIn(VECTORS[1] as ClaimVector);
@@ -96,22 +124,34 @@ describe("what the contracts say", () => {
     const { client, model } = staged;
     const first = await staged.ask({ seed: 3 });
     const second = await staged.ask({ seed: 3 });
-    const common = { chainId: client.chainId, coordinator: client.coordinator, requester: first.requester, model };
-    expect(first.requester).to.equal(WALLETS[1].address);
-    expect(first.id).to.equal(requestId({ ...common, nonce: 0n, input: inputOf(3) }));
-    expect(second.id).to.equal(requestId({ ...common, nonce: 1n, input: inputOf(3) }));
+    expect(first.request.requester).to.equal(WALLETS[1].address);
+    for (const { id, request } of [first, second]) expect(id).to.equal(requestId(client, request));
+    expect(first.id).not.to.equal(second.id);
     expect(first.input).to.deep.equal(inputOf(3));
 
     const record = await client.modelOf(model);
     expect(record).to.include({ keyKind: "development", retired: false, inputLength: 64, outputLength: 20 });
     expect(record?.keyHash).to.equal(keyHash(verifyingKeyOf(TRAPDOOR)));
     expect(await client.keyOf(model)).to.deep.equal(verifyingKeyOf(TRAPDOOR));
-    expect(await client.requestOf(first.id)).to.include({ status: "open", fee: 10n ** 15n, deadline: first.deadline });
+    expect(await client.statusOf(first.request)).to.equal("open");
+    expect(await client.claimOf(first.request)).to.equal(undefined);
+    expect(await client.seriesOf(record!.series)).to.deep.equal({
+      owner: WALLETS[0].address,
+      pendingOwner: undefined,
+      keyKinds: ["development", "ceremony"],
+      versions: 1,
+      name: "fake",
+    });
+    expect(record).to.include({ version: 1, successor: undefined, registrant: WALLETS[0].address });
+    expect(modelId(record as ModelRecord)).to.equal(model);
+    expect(record!.series).to.equal(seriesId(WALLETS[0].address as Address, "fake"));
     expect(await client.requested(first.id, 0)).to.deep.equal(first);
 
     const unknown = `0x${"1".repeat(64)}` as typeof first.id;
-    expect(await client.requestOf(unknown)).to.equal(undefined);
-    expect(await client.result(first.id)).to.equal(undefined);
+    expect(await client.statusOf({ ...first.request, nonce: first.request.nonce ^ 1n })).to.equal("unknown");
+    expect(await client.resultOf(first.id)).to.equal(undefined);
+    expect(await client.claimed(first.id, 0)).to.equal(undefined);
+    expect(await client.seriesOf(unknown as unknown as SeriesId)).to.equal(undefined);
     expect(await client.fulfilled(first.id, 0)).to.equal(undefined);
     expect(await client.modelOf(unknown as unknown as ModelId)).to.equal(undefined);
     expect(await client.keyOf(unknown as unknown as ModelId)).to.equal(undefined);

@@ -1,10 +1,10 @@
 // The sender on the embedded chain: same name, same transaction; crashes between record and offer; gaps, bumps, reorgs,
 // replaced and senseless nonces.
 import { expect } from "chai";
-import { coordinatorAbi } from "../../../node/chain/codec.ts";
+import { expireCall, fulfilCall } from "../../../node/chain/calls.ts";
 import { type Rpc, rpcError } from "../../../node/chain/rpc.ts";
 import { type Intent, type IntentLog, memoryLog } from "../../../node/chain/submit.ts";
-import { fulfilCall, refund, settle } from "../../../node/chain/write.ts";
+import { settle } from "../../../node/chain/write.ts";
 import type { Address } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { senderOf, stage, type Staged, WALLETS } from "../../support/chain.ts";
@@ -59,11 +59,33 @@ describe("the sender", () => {
   it("sends a confirmed name again only if told that its effect was undone", async () => {
     const sender = await senderOf(chain.rpc, wallet);
     await sender.submit("pay:1", pay(1));
-    await sender.submit("pay:1", pay(1), undefined, true);
+    await sender.submit("pay:1", pay(1), { again: true });
     expect(await balance(1), "not confirmed by tend() yet: still the same").to.equal(1n);
     await sender.tend();
-    await sender.submit("pay:1", pay(1), undefined, true);
+    await sender.submit("pay:1", pay(1), { again: true });
     expect(await balance(1)).to.equal(2n);
+  });
+
+  it("sends one call under several names once, whichever of them it is asked for again", async () => {
+    const log = memoryLog();
+    const sender = await senderOf(chain.rpc, wallet, { log });
+    const first = await sender.submit(["pay:1", "pay:2"], pay(1));
+    for (const name of ["pay:1", "pay:2"]) {
+      expect(await sender.submit(name, pay(1))).to.deep.equal(first);
+      expect(await sender.progress(name)).to.deep.include({ kind: "included", confirmed: true });
+    }
+    expect(await sender.submit(["pay:3", "pay:2"], pay(1)), "one of them is known").to.deep.equal(first);
+    expect(await sender.progress("pay:3")).to.deep.equal({ kind: "none" });
+    expect(await balance(1)).to.equal(1n);
+    await sender.tend();
+    expect((await log.find("pay:2"))?.state).to.equal("mined");
+  });
+
+  it("takes the gas that a call names, if the call would not revert", async () => {
+    const log = memoryLog();
+    const sender = await senderOf(chain.rpc, wallet, { log });
+    await sender.submit("pay:1", { ...pay(1), gas: 123_456n });
+    expect((await log.find("pay:1"))?.gas).to.equal(123_456n);
   });
 
   it("gives concurrent callers different nonces", async () => {
@@ -279,54 +301,48 @@ describe("a call that the contract refuses", () => {
   after(() => chain.close());
 
   it("is not sent, and its reason is named with the facts", async () => {
-    const { id, deadline } = await staged.ask();
+    const { request } = await staged.ask();
     const sender = await senderOf(chain.rpc, wallet, { log });
-    const error = await failure(refund(staged.client, id, { sender, clock: hastyClock() }));
-    expect(error.message).to.equal("refund: the deadline is not over yet");
+    const call = expireCall(staged.client.coordinator, request);
+    const error = await failure(settle("expire", call, { sender, clock: hastyClock() }));
+    expect(error.message).to.equal("expire: the deadline is not over yet");
     expect(error.mend).to.be.a("string");
-    expect(error.facts).to.include({ refusal: "DeadlineNotPassed", deadline: BigInt(deadline) });
+    expect(error.facts).to.include({ refusal: "DeadlineNotPassed", deadline: BigInt(request.deadline) });
     expect(error.retry).to.equal(false);
     expect(await log.open()).to.deep.equal([]);
   });
 
   it("has its nonce used up for nothing if it was recorded before it lost its sense", async () => {
-    const { id } = await staged.ask({ deadline: (await staged.client.head()).time + 100 });
+    const { id, request } = await staged.ask({ within: 100 });
     await chain.rpc.request("evm_increaseTime", [200]);
     await chain.mine();
     await chain.automine(false);
     const clock = fakeClock();
     const late = await senderOf(chain.rpc, wallet, { log, clock, bumpAfterMs: 10 });
     const rival = await senderOf(chain.rpc, WALLETS[2]);
-    const data = coordinatorAbi.encodeFunctionData("refund", [id]);
-    const call = { to: staged.client.coordinator, data: data as `0x${string}` };
-    await late.submit(`refund:${id}`, call);
+    const call = expireCall(staged.client.coordinator, request);
+    await late.submit(`expire:${id}`, call);
     await chain.rpc.request("hardhat_dropTransaction", [(await log.open())[0]?.hashes[0]]);
-    await rival.submit(`refund:${id}`, call);
+    await rival.submit(`expire:${id}`, call);
     await chain.mine();
     clock.advance(10);
     await late.tend();
     await chain.mine();
     await late.tend();
     await chain.automine(true);
-    expect(await late.progress(`refund:${id}`)).to.deep.equal({ kind: "none" });
+    expect(await late.progress(`expire:${id}`)).to.deep.equal({ kind: "none" });
     expect(await log.open()).to.deep.equal([]);
     const nonce = await chain.rpc.request("eth_getTransactionCount", [wallet.address, "latest"]);
     expect(Number(nonce), "the nonce is used").to.equal(await log.nextNonce());
   });
 
   it("a proof that does not hold is an integrity error", async () => {
-    const { id, input } = await staged.ask();
+    const { request, input } = await staged.ask();
     const sender = await senderOf(chain.rpc, wallet, { log });
     const output = new Uint8Array(20);
     const proof = { a: [1n, 2n], b: [[0n, 0n], [0n, 0n]], c: [1n, 2n] } as const; // prettier-ignore
-    const call = fulfilCall(staged.client.coordinator, {
-      request: id,
-      input,
-      output,
-      c: 1n,
-      proof,
-      prover: sender.address,
-    });
+    const answer = { input, output, c: 1n, proof };
+    const call = fulfilCall(staged.client.coordinator, { request, answer, prover: sender.address });
     const error = await failure(sender.submit("fulfil:x", call));
     expect(error).to.include({ code: "integrity", retry: false });
     expect(error.facts).to.include({ refusal: "InvalidProof" });

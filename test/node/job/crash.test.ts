@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import { FULFILLED_TOPIC, type RequestSeen } from "../../../node/chain/codec.ts";
+import { type RequestSeen, TOPICS } from "../../../node/chain/codec.ts";
 import { httpRpc } from "../../../node/chain/rpc.ts";
 import { nodeOn, stage, type Staged } from "../../support/chain.ts";
 import type { ChildOptions } from "../../support/chainChild.ts";
@@ -78,7 +78,7 @@ describe("a node that is killed", function () {
   it("has in the end answered each request once, and left no nonce open", async () => {
     const ended = await run({ ...options, fault: undefined });
     expect(ended.code, ended.said).to.equal(0);
-    const filter = { address: staged.client.coordinator, topics: [FULFILLED_TOPIC], fromBlock: "0x0" };
+    const filter = { address: staged.client.coordinator, topics: [TOPICS.fulfilled], fromBlock: "0x0" };
     const logs = (await staged.rpc.request("eth_getLogs", [filter])) as { topics: string[] }[];
     expect(logs.map(({ topics }) => topics[1]).sort()).to.deep.equal(asked.map(({ id }) => id).sort());
 

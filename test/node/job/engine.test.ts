@@ -4,8 +4,9 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
-import { fulfilCall } from "../../../node/chain/write.ts";
-import { challenge, FULFILLED_TOPIC, type RequestSeen } from "../../../node/chain/codec.ts";
+import { fulfilCall } from "../../../node/chain/calls.ts";
+import { challenge, type RequestSeen, TOPICS } from "../../../node/chain/codec.ts";
+import { NOBODY } from "../../../node/chain/request.ts";
 import type { Rpc } from "../../../node/chain/rpc.ts";
 import { connect } from "../../../node/chain/client.ts";
 import { NodeError } from "../../../node/core/errors.ts";
@@ -47,9 +48,9 @@ describe("the engine", function () {
   const closed =
     (request: RequestSeen) =>
     (job: Job): job is Closed =>
-      job.state === "closed" && job.request.id === request.id;
+      job.state === "closed" && job.asked.id === request.id;
   const fulfilments = async (request: RequestSeen): Promise<number> => {
-    const filter = { address: staged.client.coordinator, topics: [FULFILLED_TOPIC, request.id], fromBlock: "0x0" };
+    const filter = { address: staged.client.coordinator, topics: [TOPICS.fulfilled, request.id], fromBlock: "0x0" };
     return ((await chain.rpc.request("eth_getLogs", [filter])) as unknown[]).length;
   };
 
@@ -57,19 +58,14 @@ describe("the engine", function () {
   async function rival(request: RequestSeen): Promise<void> {
     const sender = await senderOf(chain.rpc, WALLETS[3]);
     const { chainId, coordinator } = staged.client;
-    const { output, c } = answerTo(request.input);
-    const claim = { chainId, contract: coordinator, request: request.id, model: request.model, prover: sender.address };
-    const r = challenge("claim", { ...claim, c, input: request.input, output });
-    const v = fingerprint([...wordsOfBytes(request.input), ...wordsOfBytes(output)], r, R);
-    const proof = prove(TRAPDOOR, { c, v, r });
-    const call = fulfilCall(coordinator, {
-      request: request.id,
-      input: request.input,
-      output,
-      c,
-      proof,
-      prover: sender.address,
-    });
+    const { input } = request;
+    const { model } = request.request;
+    const { output, c } = answerTo(input);
+    const claim = { chainId, contract: coordinator, request: request.id, model, prover: sender.address };
+    const r = challenge("claim", { ...claim, c, input, output });
+    const v = fingerprint([...wordsOfBytes(input), ...wordsOfBytes(output)], r, R);
+    const answer = { input, output, c, proof: prove(TRAPDOOR, { c, v, r }) };
+    const call = fulfilCall(coordinator, { request: request.request, answer, prover: sender.address });
     await sender.submit(`rival:${request.id}`, call);
   }
 
@@ -83,7 +79,7 @@ describe("the engine", function () {
     }
     expect(one.id).to.not.equal(two.id);
     expect((await node.status()).jobs).to.include({ closed: 2, accepted: 0 });
-    expect(await staged.client.credit(node.sender.address)).to.equal(2n * 10n ** 15n);
+    expect(await staged.client.balanceOf(node.sender.address, NOBODY)).to.equal(2n * 10n ** 15n);
   });
 
   it("sees the request of a replaced block closed, its work stopped, and its return as a new job", async () => {
@@ -110,7 +106,7 @@ describe("the engine", function () {
     expect(stopped).to.be.instanceOf(NodeError).with.property("code", "aborted");
 
     // The requester's transaction comes back, in another block.
-    const again = await staged.ask();
+    const again = await staged.ask({ struct: first.request });
     expect(again.id).to.equal(first.id);
     expect(again.block.hash).to.not.equal(first.block.hash);
     await node.tick();
@@ -151,7 +147,7 @@ describe("the engine", function () {
   it("closes a request whose deadline passes while it is being proven, without a transaction", async () => {
     const proving = gate();
     const { node, seen } = await open({ proving: trapdoorProving(TRAPDOOR, (_call, signal) => proving.pass(signal)) });
-    const request = await staged.ask({ deadline: (await staged.client.head()).time + 60 });
+    const request = await staged.ask({ within: 60 });
     await node.tick();
     await proving.reached;
     await chain.rpc.request("evm_increaseTime", [120]);

@@ -50,7 +50,7 @@ for (const [name, place] of PLACES) {
     });
     const fresh = (): number => ++next;
     const jobsOf = async (request: number): Promise<readonly Job[]> =>
-      (await store.list({ limit: 1000 })).filter((job) => job.request.id === idOf(request));
+      (await store.list({ limit: 1000 })).filter((job) => job.asked.id === idOf(request));
     const messages = async (state: (typeof OPEN_STATES)[number]): Promise<Message[]> =>
       (await store.boss.fetch<Message>(queueOf(state), { batchSize: 100 })).map(({ data }) => data);
 
@@ -60,7 +60,7 @@ for (const [name, place] of PLACES) {
       await store.sink.advance([seenIn(n, block(1))], block(2));
       const [job, ...more] = await jobsOf(n);
       expect(more).to.deep.equal([]);
-      expect(job).to.deep.include({ state: "accepted", version: 1, attempts: 0, request: seenIn(n, block(1)) });
+      expect(job).to.deep.include({ state: "accepted", version: 1, attempts: 0, asked: seenIn(n, block(1)) });
       expect(await messages("accepted")).to.deep.equal([{ job: job?.id, version: 1 }]);
       expect(await store.cursor()).to.deep.equal(block(2));
     });
@@ -136,7 +136,7 @@ for (const [name, place] of PLACES) {
     it("keeps intents by nonce, finds the live one of a name, and counts on", async () => {
       const intent = (nonce: number, over: Partial<Intent> = {}): Intent => ({
         nonce,
-        name: "fulfil:1",
+        names: ["fulfil:1"],
         call: { to: `0x${"c0".repeat(20)}` as never, data: "0x", value: 5n },
         gas: 1n,
         maxFee: 2n ** 64n,
@@ -149,11 +149,13 @@ for (const [name, place] of PLACES) {
       });
       const { intents } = store;
       expect(await intents.nextNonce()).to.equal(0);
-      await intents.save(intent(8, { name: "other" }));
+      await intents.save(intent(8, { names: ["other", "third"] }));
       await intents.save(intent(7));
       expect(await intents.nextNonce()).to.equal(9);
       expect((await intents.open()).map(({ nonce }) => nonce)).to.deep.equal([7, 8]);
       expect(await intents.find("fulfil:1")).to.deep.equal(intent(7));
+      for (const name of ["other", "third"]) expect((await intents.find(name))?.nonce, name).to.equal(8);
+      expect(await intents.find("oth")).to.equal(undefined);
       await intents.save(intent(7, { state: "void" }));
       expect(await intents.find("fulfil:1")).to.equal(undefined);
       await intents.save(intent(9, { state: "mined" }));
