@@ -11,11 +11,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   proof: ["core", "model", "circuit", "groth16"],
   chain: ["core"],
   private: ["core", "chain"],
+  sdk: ["core", "chain", "groth16", "private"],
   job: ["core", "model", "circuit", "proof", "chain"],
   audit: ["core", "model", "circuit", "proof", "chain"],
   app: ["core", "model", "circuit", "proof", "chain", "private", "job", "audit"],
 };
-const HOMES: Readonly<Record<string, string>> = {
+const HOMES: Readonly<Record<string, string | readonly string[]>> = {
   "onnxruntime-node": "model",
   "@bufbuild/protobuf": "model",
   fflate: "model",
@@ -24,7 +25,7 @@ const HOMES: Readonly<Record<string, string>> = {
   circomlibjs: "circuit",
   snarkjs: "proof",
   ffjavascript: "groth16",
-  ethers: "chain",
+  ethers: ["chain", "sdk"],
   "@hpke/core": "private",
   "pg-boss": "job",
   pg: "job",
@@ -63,9 +64,30 @@ describe("architecture", () => {
             .split(path.sep)[0] as string;
           expect([folder, ...(ALLOWED[folder] ?? [])], `${file} imports ${name}`).to.include(target);
         } else {
-          expect(HOMES[packageOf(name)], `the home of ${name}, imported by ${file}`).to.equal(folder);
+          expect([HOMES[packageOf(name)]].flat(), `the home of ${name}, imported by ${file}`).to.include(folder);
         }
       }
     });
   }
+
+  it("the SDK runs in a page: nothing that it reaches knows Node", () => {
+    const reached = new Set<string>();
+    const outside = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      const text = fs.readFileSync(file, "utf8").replaceAll(/^import type [^;]*;/gm, "");
+      for (const match of text.matchAll(IMPORT)) {
+        const name = match.slice(1).find((each) => each !== undefined) as string;
+        if (name.startsWith(".")) visit(path.join(path.dirname(file), name));
+        else outside.add(name);
+      }
+      const code = text.replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, "");
+      expect(code, file).not.to.match(/(?<![.\w])(Buffer|process|require|__dirname)\b/);
+    };
+    visit("node/sdk/index.ts");
+    expect([...outside].sort()).to.deep.equal(["@hpke/core", "ethers", "ffjavascript"]);
+    expect([...reached]).to.include.members(["node/chain/client.ts", "node/groth16/check.ts", "node/core/tensor.ts"]);
+    expect(reached.size).to.be.within(20, 40);
+  });
 });
