@@ -21,6 +21,10 @@ contract FakeCoordinator {
         _result = result_;
     }
 
+    function idOf(Request calldata) external pure returns (RequestId) {
+        return RequestId.wrap(bytes32(uint256(1)));
+    }
+
     function resultOf(RequestId) external view returns (Result memory) {
         return _result;
     }
