@@ -40,7 +40,7 @@ export interface EstimateOptions {
   readonly token?: Address | undefined;
   /** Gas of the consumer's call. */
   readonly callbackGas?: number | undefined;
-  /** How many blocks to look back for prices; default: one eth_getLogs. */
+  /** Of how many blocks prices count, for requests made and answered in them; default: one eth_getLogs. */
   readonly blocks?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

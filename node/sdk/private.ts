@@ -75,6 +75,7 @@ async function post(endpoint: string, envelope: Uint8Array, signal?: AbortSignal
   const answer = await fetch(endpoint, init).catch((cause: unknown) => {
     throw failed(asNodeError(cause).message, cause);
   });
-  if (!answer.ok) throw failed(`HTTP ${answer.status}`);
-  return "";
+  if (answer.ok) return "";
+  const said = (await answer.json().catch(() => undefined)) as { readonly error?: unknown } | undefined;
+  throw failed(typeof said?.error === "string" ? said.error : `HTTP ${answer.status}`);
 }
