@@ -109,7 +109,7 @@ describe("the SDK, for others", function () {
     beforeEach(async () => {
       model = await s.another({ inputKinds: 8, inputLength: 64 });
       directory = await s.deploy("ProverDirectory");
-      key = (await crypto.subtle.generateKey({ name: "X25519" }, true, ["deriveBits"]));
+      key = await crypto.subtle.generateKey({ name: "X25519" }, true, ["deriveBits"]);
       prover = s.signers.prover.address as never;
     });
     const publish = async (endpoint: string): Promise<void> => {
