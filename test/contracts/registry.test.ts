@@ -2,7 +2,7 @@
 // tensors have tensor.test.ts.
 import { bn254 } from "@noble/curves/bn254.js";
 import { expect } from "chai";
-import { Interface, keccak256 } from "ethers";
+import { keccak256 } from "ethers";
 import type { Hex } from "../../node/core/domain.ts";
 import { Q, R } from "../../node/core/field.ts";
 import {
@@ -610,16 +610,4 @@ describe("ModelRegistry", () => {
     it(`says in ${name} that it does not know a model`, () =>
       denied(view(s.registry, name, [UNKNOWN, ...args]), "ModelUnknown", UNKNOWN));
   }
-
-  it("says by ERC-165 what it is", async () => {
-    const supports = (id: string) => view(s.registry, "supportsInterface", [id]);
-    const own = s.registry.interface.fragments.filter(
-      (each) =>
-        each.type === "function" && !/^(MAX_|supportsInterface)/.test((each as unknown as { name: string }).name),
-    );
-    const id = own.reduce((sum, each) => sum ^ BigInt(new Interface([each]).getFunction((each as unknown as { name: string }).name)?.selector ?? 0), 0n); // prettier-ignore
-    expect(await supports(`0x${id.toString(16).padStart(8, "0")}`)).to.equal(true);
-    expect(await supports("0x01ffc9a7")).to.equal(true);
-    for (const other of ["0xffffffff", "0x00000000", "0x01ffc9a6"]) expect(await supports(other)).to.equal(false);
-  });
 });

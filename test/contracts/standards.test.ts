@@ -45,15 +45,6 @@ const IDS = {
     "getValidatorRequests(address)",
   ),
   inferenceValidator: interfaceId("respond(uint256,bytes32,bytes32)", "requestHashOf(uint256,bytes32,bytes32)"),
-  groth16Verifier: interfaceId("verify(address,uint256[8],uint256[3])"),
-  signatureValidator: interfaceId("isValid(address,bytes32,bytes)"),
-  ledger: interfaceId(
-    "deposit(address,address,uint256)",
-    "withdraw(address,address,uint256)",
-    "authorise(address,address,uint256)",
-    "balanceOf(address,address)",
-    "allowance(address,address,address)",
-  ),
 } as const;
 
 describe("the standards", () => {
@@ -104,11 +95,27 @@ describe("the standards", () => {
     expect(new Set(Object.values(IDS)).size).to.equal(Object.keys(IDS).length);
   });
 
-  it("are announced by ERC-165, and no others", async () => {
-    await isOnly(s.coordinator, "ledger");
-    await isOnly(s.registry);
-    await isOnly(s.verifier, "groth16Verifier");
-    await isOnly(s.validator, "signatureValidator");
+  it("have ERC-165 beside them everywhere: each contract announces its own interface, and none of theirs", async () => {
+    const selectorsOf = async (name: string): Promise<bigint[]> => {
+      const { interface: abi } = await s.ethers.getContractAt(name, NOBODY);
+      const selectors: bigint[] = [];
+      abi.forEachFunction(({ selector }) => selectors.push(BigInt(selector)));
+      return selectors;
+    };
+    const inherited = await selectorsOf("ILedger");
+    for (const [contract, name] of [
+      [s.registry, "IModelRegistry"],
+      [s.coordinator, "IInferenceCoordinator"],
+      [s.coordinator, "ILedger"],
+      [s.verifier, "IGroth16Verifier"],
+      [s.validator, "ISignatureValidator"],
+    ] as const) {
+      await isOnly(contract);
+      const all = await selectorsOf(name);
+      const own = name === "IInferenceCoordinator" ? all.filter((each) => !inherited.includes(each)) : all;
+      const id = toBeHex(own.reduce((a, b) => a ^ b), 4); // prettier-ignore
+      expect(await view(contract, "supportsInterface", [id]), name).to.equal(true);
+    }
   });
 
   describe("ERC-7007", () => {
