@@ -11,6 +11,13 @@ contract Groth16Verifier is IGroth16Verifier, ERC165 {
         Groth16.verify(key, proof, signals);
     }
 
+    /// @inheritdoc IGroth16Verifier
+    function verifyMany(address key, bytes calldata proofs) external view returns (uint256 valid, uint256 decided) {
+        uint256 length = proofs.length;
+        require(length % Groth16.LENGTH == 0 && length <= 256 * Groth16.LENGTH, ProofsLengthInvalid(length));
+        return Groth16.verifyMany(key, proofs);
+    }
+
     function supportsInterface(bytes4 id) public view override returns (bool) {
         return id == type(IGroth16Verifier).interfaceId || super.supportsInterface(id);
     }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {ModelId} from "../types/Model.sol";
 import {Answer, Payment, Request, RequestId, RequestStatus, Result} from "../types/Request.sol";
+import {IGroth16Verifier} from "./IGroth16Verifier.sol";
 import {ILedger} from "./ILedger.sol";
 import {IModelRegistry} from "./IModelRegistry.sol";
 
@@ -45,7 +46,8 @@ interface IInferenceCoordinator is ILedger {
     event CallbackFailed(RequestId indexed id, address indexed consumer);
     event CallbackDelivered(RequestId indexed id, address indexed consumer);
     /// @notice An item of a batch was left out.
-    /// @param reason The error that {fulfil} would have reverted with.
+    /// @param reason The error that {fulfil} would have reverted with, and InvalidProof for all that can be wrong with a proof;
+    /// GasTooLow if bad proofs of the batch used up the gas for checking this one.
     event ItemSkipped(RequestId indexed id, bytes reason);
     event EnvironmentDeclared(address indexed prover, bytes32 environment);
 
@@ -84,6 +86,10 @@ interface IInferenceCoordinator is ILedger {
     error DeadlineNotPassed(uint256 deadline, uint256 time);
     error CommitmentMismatch(uint256 c, bytes32 expected);
     error OutputLengthMismatch(uint256 length, uint256 expected);
+    // The next three as {IGroth16Verifier} has them
+    error InvalidProof();
+    error SignalOutOfField(uint256 index, uint256 value);
+    error CoordinateOutOfField(uint256 index, uint256 value);
     error ProverMissing();
     error GasTooLow(uint256 gas, uint256 needed);
     error CallbackNotPending(RequestId id);
@@ -95,6 +101,9 @@ interface IInferenceCoordinator is ILedger {
 
     /// @notice Where models are looked up, for ever.
     function registry() external view returns (IModelRegistry);
+
+    /// @notice What checks proofs. The coordinator made it.
+    function verifier() external view returns (IGroth16Verifier);
 
     /// @notice Asks `r.model`. The caller must be the requester. maxFee is taken at once; what the price leaves goes back to
     /// the payer's account. Terms can not be changed and, from `start` on, requests not be withdrawn: a prover that started may
@@ -124,8 +133,11 @@ interface IInferenceCoordinator is ILedger {
     /// The request names its model before it is answered, so a retirement does not stop a prover that already started.
     function fulfil(Request calldata r, Answer calldata answer, address prover) external;
 
-    /// @notice Fulfils many requests of one model, with one check of all proofs. An item that {fulfil} would refuse is left
-    /// out, with the reason, and does not touch the others; so is what the gas does not suffice for.
+    /// @notice Fulfils up to 64 requests of one model, with one check of all proofs: at 32 items a third of the gas of {fulfil}
+    /// for each. An item that {fulfil} would refuse is left out, with the reason, and does not touch the others. Reverts with
+    /// GasTooLow, before anything is done, if the gas does not suffice for all items being good; bad proofs among them cost
+    /// more, but nothing of what settling the good ones takes. The consumers are called when all items are settled.
+    /// @param answers as many as `requests`, in the same order
     /// @return fulfilled how many were
     function fulfilBatch(
         Request[] calldata requests,

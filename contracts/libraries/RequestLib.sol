@@ -15,26 +15,35 @@ library RequestLib {
 
     uint256 private constant BPS = 10_000;
 
-    /// @notice The struct hash of EIP-712: all fields are of static types, so the ABI's encoding is the standard's.
-    function structHash(Request memory r) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TYPEHASH, r));
+    /// @notice The struct hash of EIP-712: all fields are of static types, so that a request in memory, one word for each, is
+    /// already encoded. Every act on a request takes this hash; encoding it anew would cost 1,000 gas more.
+    function structHash(Request memory r) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = TYPEHASH;
+        // Memory: reads r, 22 words, after the type hash, which stands in the word before r meanwhile.
+        assembly ("memory-safe") {
+            let start := sub(r, 0x20)
+            let kept := mload(start)
+            mstore(start, typeHash)
+            hash := keccak256(start, 0x2e0)
+            mstore(start, kept)
+        }
     }
 
     /// @notice What answering costs at `time`: minFee until `start`, maxFee from `rampEnd` on, linear in between.
-    function priceAt(Request calldata r, uint256 time) internal pure returns (uint256) {
+    function priceAt(Request memory r, uint256 time) internal pure returns (uint256) {
         if (time >= r.rampEnd) return r.maxFee;
         if (time <= r.start) return r.minFee;
         return r.minFee + (uint256(r.maxFee - r.minFee) * (time - r.start)) / (r.rampEnd - r.start);
     }
 
     /// @notice What a claim at `price` locks: the model's share of the price, or the request's minimum if that is more.
-    function collateralAt(Request calldata r, uint256 price, uint256 collateralBps) internal pure returns (uint256) {
+    function collateralAt(Request memory r, uint256 price, uint256 collateralBps) internal pure returns (uint256) {
         uint256 share = (price * collateralBps) / BPS;
         return share > r.minCollateral ? share : r.minCollateral;
     }
 
     /// @notice Last second of a claim that was made at `time`.
-    function claimEnd(Request calldata r, uint256 time) internal pure returns (uint256) {
+    function claimEnd(Request memory r, uint256 time) internal pure returns (uint256) {
         uint256 end = time + r.claimPeriod;
         return end < r.deadline ? end : r.deadline;
     }
