@@ -2,6 +2,7 @@
 // Ids of interfaces are computed here from the signatures in the standards' texts.
 import { expect } from "chai";
 import { AbiCoder, type BaseContract, type BytesLike, ZeroHash, concat, hexlify, id as keccakOfText, keccak256, toBeHex } from "ethers"; // prettier-ignore
+import { readFileSync } from "node:fs";
 import type { Hex } from "../../node/core/domain.ts";
 import { R } from "../../node/core/field.ts";
 import { C, INPUT, MODEL, NOBODY, OUTPUT, ZERO_ID, flipped, modelFacts, openChain, send, view, withWord, type Asked, type Chain, type Stage } from "../support/contracts.ts"; // prettier-ignore
@@ -93,6 +94,12 @@ describe("the standards", () => {
     expect(IDS.erc165).to.equal("0x01ffc9a7");
     expect(IDS.erc7007).to.equal("0x702c55a6");
     expect(new Set(Object.values(IDS)).size).to.equal(Object.keys(IDS).length);
+  });
+
+  it("are documented with their ids", () => {
+    const text = readFileSync("docs/standards.md", "utf8");
+    for (const id of [IDS.erc7007, IDS.erc7992Registry, IDS.erc7992Verifier, IDS.erc8004Validation])
+      expect(text).to.contain(`\`${id}\``);
   });
 
   it("have ERC-165 beside them everywhere: each contract announces its own interface, and none of theirs", async () => {
