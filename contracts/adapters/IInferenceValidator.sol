@@ -13,9 +13,10 @@ interface IInferenceValidator {
     error ProverIsNotAgent(address prover, uint256 agentId);
     error EvidenceMissing(RequestId id, uint32 evidence);
 
-    /// @notice Answers 100, once, if the result of `id` was proven to the chain by the agent: by its owner, or by an address
-    /// that may act for it (ERC-721 approvals). The answer's hash is that of the output, its tag names the evidence: "zk", and
-    /// what else there is after a plus, as in "zk+chain-input" or "zk+development-key" (which is a caveat).
+    /// @notice Answers 100, once, if the result of `id` was proven to the chain by the agent: by its owner, whoever calls
+    /// this; or by the caller, if that is an address that may act for the agent (ERC-721 approvals). The answer's hash is that
+    /// of the output, its tag names the evidence: "zk", and what else there is after a plus, as in "zk+chain-input" or
+    /// "zk+development-key" (which is a caveat).
     function respond(uint256 agentId, RequestId id, bytes32 salt) external;
 
     /// @notice keccak256(abi.encode(agentId, id, salt)), the request's payload. A registry takes each hash once: with another

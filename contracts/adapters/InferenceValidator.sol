@@ -46,7 +46,10 @@ contract InferenceValidator is IInferenceValidator, ERC165 {
     function _actsFor(address prover, uint256 agentId) private view returns (bool) {
         IERC721 agents = IERC721(validations.getIdentityRegistry());
         address owner = agents.ownerOf(agentId);
-        return prover == owner || agents.isApprovedForAll(owner, prover) || agents.getApproved(agentId) == prover;
+        if (prover == owner) return true;
+        // An approval is the owner's word alone: without the prover's, any agent could take the credit for any prover.
+        if (prover != msg.sender) return false;
+        return agents.isApprovedForAll(owner, prover) || agents.getApproved(agentId) == prover;
     }
 
     function _tagOf(uint32 evidence) private pure returns (string memory tag) {

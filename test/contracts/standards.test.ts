@@ -607,17 +607,21 @@ describe("the standards", () => {
       await respond(1, id, UNKNOWN);
       expect(await summaryOf(2)).to.deep.equal([0n, 0n]);
       expect(await summaryOf(1)).to.deep.equal([1n, 100n]);
-      // A prover that acts for the agent is the agent, for as long as it does.
+      // A prover that acts for an agent is the agent, if it says so itself: an owner's approval is not the prover's word.
+      const own = (salt = SALT) => act(validator, "prover", "respond", 3, id, salt);
       await act(agents, "payer", "register"); // agent 3
       await ask("payer", 3, hashOf(3, id));
-      await fails(respond(3, id), validator, "ProverIsNotAgent", prover.address, 3);
+      await fails(own(), validator, "ProverIsNotAgent", prover.address, 3);
       await act(agents, "payer", "setApprovalForAll", prover.address, true);
-      await respond(3, id);
+      await fails(respond(3, id), validator, "ProverIsNotAgent", prover.address, 3);
+      await fails(act(validator, "payer", "respond", 3, id, SALT), validator, "ProverIsNotAgent", prover.address, 3);
+      await own();
       await ask("payer", 3, hashOf(3, id, UNKNOWN));
       await act(agents, "payer", "setApprovalForAll", prover.address, false);
-      await fails(respond(3, id, UNKNOWN), validator, "ProverIsNotAgent", prover.address, 3);
+      await fails(own(UNKNOWN), validator, "ProverIsNotAgent", prover.address, 3);
       await act(agents, "payer", "approve", prover.address, 3);
-      await respond(3, id, UNKNOWN);
+      await fails(respond(3, id, UNKNOWN), validator, "ProverIsNotAgent", prover.address, 3);
+      await own(UNKNOWN);
       expect(await view(agents, "ownerOf", [3])).to.equal(payer.address);
     });
 
