@@ -101,7 +101,6 @@ export const COORDINATOR_ABI = [
   "error InputMismatch(bytes32 inputHash, bytes32 expected)",
   "error InvalidProof()",
   "error InvalidShortString()",
-  "error KeyCodeInvalid(address key, uint256 size)",
   "error ModelIsRetired(bytes32 id)",
   "error NotStarted(uint256 start, uint256 time)",
   "error NothingToWithdraw(address account, address token)",
@@ -145,6 +144,7 @@ export const COORDINATOR_ABI = [
   "event ItemSkipped(bytes32 indexed id, bytes reason)",
   "event Requested(bytes32 indexed id, bytes32 indexed model, address indexed requester, (address requester, address payer, address consumer, address prover, bytes32 model, uint8 inputKind, bytes32 inputHash, bytes32 originHash, address token, uint96 minFee, uint96 maxFee, uint96 minCollateral, uint32 start, uint32 rampEnd, uint32 deadline, uint32 submitBy, uint32 claimPeriod, uint32 callbackGas, uint32 requiredEvidence, bool allowDevelopmentKeys, uint64 nonce, uint40 readAt) request, bytes input)",
   "event Withdrawn(address indexed account, address indexed token, address indexed to, uint256 amount)",
+  "function MAX_BATCH() view returns (uint256)",
   "function MAX_CALLBACK_GAS() view returns (uint256)",
   "function MAX_URI_LENGTH() view returns (uint256)",
   "function MAX_WINDOW() view returns (uint256)",
@@ -173,6 +173,7 @@ export const COORDINATOR_ABI = [
   "function signatureValidator() view returns (address)",
   "function statusOf((address requester, address payer, address consumer, address prover, bytes32 model, uint8 inputKind, bytes32 inputHash, bytes32 originHash, address token, uint96 minFee, uint96 maxFee, uint96 minCollateral, uint32 start, uint32 rampEnd, uint32 deadline, uint32 submitBy, uint32 claimPeriod, uint32 callbackGas, uint32 requiredEvidence, bool allowDevelopmentKeys, uint64 nonce, uint40 readAt) r) view returns (uint8 status)",
   "function supportsInterface(bytes4 id) view returns (bool)",
+  "function verifier() view returns (address)",
   "function verifyInference(bytes32 model, bytes input, bytes output, uint256 c, uint256[8] proof) view",
   "function withdraw(address token, address to, uint256 amount)",
 ] as const;
