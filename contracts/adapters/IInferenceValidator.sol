@@ -9,11 +9,11 @@ import {RequestId} from "../types/Request.sol";
 /// nothing at all.
 interface IInferenceValidator {
     error ValidationOfOtherAgent(bytes32 requestHash, uint256 agentId);
-    error ValidationAlreadyAnswered(bytes32 requestHash);
+    error ValidationAlreadyAnswered(uint256 agentId, RequestId id);
     error ProverIsNotAgent(address prover, uint256 agentId);
     error EvidenceMissing(RequestId id, uint32 evidence);
 
-    /// @notice Answers 100, once, if the result of `id` was proven to the chain by the agent: by its owner, whoever calls
+    /// @notice Answers 100, once for an agent and an inference, if the result of `id` was proven to the chain by the agent: by its owner, whoever calls
     /// this; or by the caller, if that is an address that may act for the agent (ERC-721 approvals). The answer's hash is that
     /// of the output, its tag names the evidence: "zk", and what else there is after a plus, as in "zk+chain-input" or
     /// "zk+development-key" (which is a caveat).

@@ -15,6 +15,8 @@ contract InferenceValidator is IInferenceValidator, ERC165 {
     IInferenceCoordinator public immutable coordinator;
     IValidationRegistry public immutable validations;
 
+    mapping(uint256 agentId => mapping(RequestId => bool)) private _answered;
+
     constructor(IInferenceCoordinator coordinator_, IValidationRegistry validations_) {
         coordinator = coordinator_;
         validations = validations_;
@@ -23,12 +25,13 @@ contract InferenceValidator is IInferenceValidator, ERC165 {
     /// @inheritdoc IInferenceValidator
     function respond(uint256 agentId, RequestId id, bytes32 salt) external {
         bytes32 requestHash = requestHashOf(agentId, id, salt);
-        (, uint256 asking, uint8 response, , , ) = validations.getValidationStatus(requestHash);
+        (, uint256 asking, , , , ) = validations.getValidationStatus(requestHash);
         require(asking == agentId, ValidationOfOtherAgent(requestHash, asking));
-        require(response == 0, ValidationAlreadyAnswered(requestHash));
+        require(!_answered[agentId][id], ValidationAlreadyAnswered(agentId, id));
         Result memory result = coordinator.resultOf(id); // reverts while there is none
         require(result.evidence & Evidence.ZK != 0, EvidenceMissing(id, result.evidence));
         require(_actsFor(result.prover, agentId), ProverIsNotAgent(result.prover, agentId));
+        _answered[agentId][id] = true;
         bytes32 outputHash = keccak256(result.output);
         // Reverts unless it is this contract that was asked.
         validations.validationResponse(requestHash, PASSED, "", outputHash, _tagOf(result.evidence));

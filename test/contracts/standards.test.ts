@@ -561,8 +561,15 @@ describe("the standards", () => {
         .withArgs(validatorAddress, 1, hash, 100, "", keccak256(OUTPUT), "zk");
       expect((await statusOf(hash)).slice(0, 5)).to.deep.equal([validatorAddress, 1n, 100n, keccak256(OUTPUT), "zk"]);
       expect(await summaryOf(1, [validatorAddress], "zk")).to.deep.equal([1n, 100n]);
-      // Once: nobody makes an old answer look new.
-      await fails(respond(1, id), validator, "ValidationAlreadyAnswered", hash);
+      // Once: nobody makes an old answer look new, and no other salt makes one inference count twice.
+      await fails(respond(1, id), validator, "ValidationAlreadyAnswered", 1, id);
+      await ask("prover", 1, hashOf(1, id, UNKNOWN));
+      await fails(respond(1, id, UNKNOWN), validator, "ValidationAlreadyAnswered", 1, id);
+      expect(await summaryOf(1)).to.deep.equal([1n, 100n]);
+      const next = await fulfilled();
+      await ask("prover", 1, hashOf(1, next.id));
+      await respond(1, next.id);
+      expect(await summaryOf(1)).to.deep.equal([2n, 100n]);
     });
 
     it("has it say nothing before the proof is there, whatever it is told", async () => {
@@ -608,7 +615,7 @@ describe("the standards", () => {
       expect(await summaryOf(2)).to.deep.equal([0n, 0n]);
       expect(await summaryOf(1)).to.deep.equal([1n, 100n]);
       // A prover that acts for an agent is the agent, if it says so itself: an owner's approval is not the prover's word.
-      const own = (salt = SALT) => act(validator, "prover", "respond", 3, id, salt);
+      const own = (of = id) => act(validator, "prover", "respond", 3, of, SALT);
       await act(agents, "payer", "register"); // agent 3
       await ask("payer", 3, hashOf(3, id));
       await fails(own(), validator, "ProverIsNotAgent", prover.address, 3);
@@ -616,12 +623,13 @@ describe("the standards", () => {
       await fails(respond(3, id), validator, "ProverIsNotAgent", prover.address, 3);
       await fails(act(validator, "payer", "respond", 3, id, SALT), validator, "ProverIsNotAgent", prover.address, 3);
       await own();
-      await ask("payer", 3, hashOf(3, id, UNKNOWN));
+      const next = await fulfilled();
+      await ask("payer", 3, hashOf(3, next.id));
       await act(agents, "payer", "setApprovalForAll", prover.address, false);
-      await fails(own(UNKNOWN), validator, "ProverIsNotAgent", prover.address, 3);
+      await fails(own(next.id), validator, "ProverIsNotAgent", prover.address, 3);
       await act(agents, "payer", "approve", prover.address, 3);
-      await fails(respond(3, id, UNKNOWN), validator, "ProverIsNotAgent", prover.address, 3);
-      await own(UNKNOWN);
+      await fails(respond(3, next.id), validator, "ProverIsNotAgent", prover.address, 3);
+      await own(next.id);
       expect(await view(agents, "ownerOf", [3])).to.equal(payer.address);
     });
 
