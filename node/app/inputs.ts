@@ -12,7 +12,8 @@ import { fetchBytes, type FetchOptions } from "./fetch.ts";
 /** @param inbox undefined where no model with private input is served */
 export function openInputs(options: Omit<FetchOptions, "maxBytes" | "signal">, inbox: Inbox | undefined): Inputs {
   /** What was handed in before the request; else what the request's URI holds, which is handed in here. */
-  async function handed({ request, input }: RequestSeen, length: number, signal: AbortSignal): Promise<Input> {
+  async function handed(asked: RequestSeen, length: number, signal: AbortSignal): Promise<Input | undefined> {
+    const { request, input } = asked;
     if (inbox === undefined) throw new NodeError("unsupported", "this node takes no private input");
     const commitment = BigInt(request.inputHash);
     let found = await inbox.find(request.model, commitment, signal);
@@ -21,11 +22,7 @@ export function openInputs(options: Omit<FetchOptions, "maxBytes" | "signal">, i
       await inbox.keep(await fetchBytes(uri, { ...options, maxBytes: OVERHEAD + length, signal }), signal);
       found = await inbox.find(request.model, commitment, signal);
     }
-    if (found !== undefined) return { bytes: found.input, salt: found.salt };
-    throw new NodeError("input", "the private input was not handed to this node", {
-      retry: true,
-      mend: "The requester posts it to the endpoint that the prover published, sealed to its key.",
-    });
+    return found && { bytes: found.input, salt: found.salt };
   }
 
   return {

@@ -26,8 +26,11 @@ export interface Models {
 
 /** Inputs that are not in the request's event: fetched from a URI, or brought by the requester. */
 export interface Inputs {
-  /** @throws NodeError: with `retry`, it may be there later; else this node will not get it */
-  get(asked: RequestSeen, model: ServedModel, signal: AbortSignal): Promise<Input>;
+  /**
+   * Undefined: its requester has not brought it yet, and may until the deadline. @throws NodeError: with `retry`, it may be
+   * there later; else this node will not get it
+   */
+  get(asked: RequestSeen, model: ServedModel, signal: AbortSignal): Promise<Input | undefined>;
 }
 
 export interface Infer {

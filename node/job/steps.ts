@@ -43,6 +43,9 @@ export const isWaiting = (outcome: Outcome): outcome is Waiting => "waitsFor" in
 
 export const CLAIM_SENT = "its claim to be in a block";
 
+/** Looked at again after some seconds: nothing on the chain tells that it came. */
+const NOT_BROUGHT: Waiting = { waitsFor: "its private input", seconds: 5 };
+
 /** For what is left to do but to send or to wait. */
 const NO_WORK: Need = { left: 0, work: 0 };
 
@@ -57,7 +60,8 @@ async function infer(job: Accepted, ports: Ports, signal: AbortSignal): Promise<
   if (!looked.go) return looked.outcome;
   const { inputKind } = asked.request;
   const brought = inputKind === "reference" || inputKind === "private";
-  const input: Input = brought ? await ports.inputs.get(asked, model, signal) : { bytes: asked.input };
+  const input: Input | undefined = brought ? await ports.inputs.get(asked, model, signal) : { bytes: asked.input };
+  if (input === undefined) return NOT_BROUGHT;
   const { output, c } = await ports.infer.run(model, input, signal);
   throwIfAborted(signal);
   return { ...job, state: "inferred", ...(inputKind === "reference" ? { input } : {}), output, c };
@@ -70,11 +74,12 @@ async function prove(job: Inferred, ports: Ports, signal: AbortSignal): Promise<
   if (model === undefined) return notServed(job);
   const looked = await look(job, ports, needOf(job, model, ports), signal);
   if (!looked.go) return looked.outcome;
+  const secret = request.inputKind === "private";
+  const input = secret ? await ports.inputs.get(job.asked, model, signal) : inputOf(job);
+  if (input === undefined) return NOT_BROUGHT;
   const waiting = await claim(job, model, looked, ports, signal);
   if (waiting !== undefined) return waiting;
   const { output, c } = job;
-  const secret = request.inputKind === "private";
-  const input = secret ? await ports.inputs.get(job.asked, model, signal) : inputOf(job);
   const shown = secret ? undefined : input.bytes;
   const r = ports.chain.challenge({ request: id, model: request.model, input: shown, output, c });
   const { proof, signals } = await ports.proving.prove({ model, input, output, c, r }, signal);

@@ -12,8 +12,7 @@ const concat = (...parts: readonly (Uint8Array | string)[]): Buffer =>
 const hmac = (key: Uint8Array, data: Uint8Array): Buffer => createHmac("sha256", key).update(data).digest();
 
 function expand(key: Uint8Array, info: Uint8Array, length: number): Buffer {
-  let block = Buffer.alloc(0);
-  let out = Buffer.alloc(0);
+  let [block, out] = [Buffer.alloc(0) as Buffer, Buffer.alloc(0) as Buffer];
   for (let i = 1; out.length < length; i++) {
     block = hmac(key, concat(block, info, i2osp(i, 1)));
     out = concat(out, block);
