@@ -11,7 +11,7 @@ export default buildModule("Glassbox", (m) => {
   for (const name of CONTRACT_NAMES) {
     made[name] = m.contract(
       name,
-      CONTRACTS[name].map((argument) => made[argument] as Made),
+      CONTRACTS[name].args.map((argument) => made[argument] as Made),
     );
   }
   return made;

@@ -105,6 +105,8 @@ async function ensureCreateX(rpc: Rpc, wait: Wait): Promise<void> {
 /** Where a contract's code differs from chain to chain or by its arguments: byte positions, as solc names them. */
 export interface Compiled {
   readonly deployedBytecode: string;
+  /** Which run of the compiler made it. */
+  readonly buildInfoId?: string;
   readonly immutableReferences?: Readonly<
     Record<string, readonly { readonly start: number; readonly length: number }[]>
   >;

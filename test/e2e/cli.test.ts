@@ -187,7 +187,14 @@ describe("the command line", function () {
     after(() => chain.stop());
 
     it("deploys, registers, asks, and says that nobody answered yet", async () => {
-      await json("deploy", "--rpc", chain.rpcUrl, "--key-file", "0.key", "--out", "d.json");
+      const deploy = ["deploy", "--rpc", chain.rpcUrl, "--quick"];
+      const first = await json(...deploy, "--key-file", "0.key", "--out", "d.json");
+      expect(first["contracts"]).to.have.length.of.at.least(5);
+      const second = await json(...deploy, "--key-file", "0.key", "--out", "d.json");
+      expect(second["coordinator"]).to.equal(first["coordinator"]);
+      expect((second["contracts"] as { deployed: boolean }[]).filter(({ deployed }) => deployed)).to.deep.equal([]);
+      const checked = (await json(...deploy, "--check")) as unknown as { outcome: string }[];
+      expect([...new Set(checked.map(({ outcome }) => outcome))]).to.deep.equal(["equal"]);
       const registered = await json("register", "bc", ...where(), "--key-file", "0.key");
       expect(registered["model"]).to.match(/^0x[0-9a-f]{64}$/);
       const again = await json("register", "bc", ...where(), "--key-file", "0.key");

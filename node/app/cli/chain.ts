@@ -6,9 +6,12 @@ import { type ChainClient, connect } from "../../chain/client.ts";
 import { parseAddress } from "../../chain/codec.ts";
 import { openKey, type Signer } from "../../chain/keys.ts";
 import { memoryLog, openSender } from "../../chain/submit.ts";
+import { httpRpc } from "../../chain/rpc.ts";
 import type { Wait } from "../../chain/write.ts";
+import type { Address } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
 import { readDeployment } from "../deployment.ts";
+import { type DeploymentRecord, readRecord, recordFile } from "../record.ts";
 import { silentLog, systemClock } from "../observe.ts";
 import { type Context, integerOption, projectFolder } from "./context.ts";
 
@@ -51,10 +54,16 @@ export async function openClient(
     const client = await connect({ rpc: options.rpc, coordinator, signal: context.signal });
     return { client, fromBlock: options.fromBlock ?? 0 };
   }
+  const recorded = options.deployment === undefined ? await recordedAt(options.rpc, context.signal) : undefined;
+  if (options.rpc !== undefined && recorded !== undefined) {
+    const coordinator = recorded.contracts["InferenceCoordinator"]?.address as Address;
+    const client = await connect({ rpc: options.rpc, coordinator, signal: context.signal });
+    return { client, fromBlock: options.fromBlock ?? recorded.block };
+  }
   const file = options.deployment === undefined ? defaultDeployment : context.path(options.deployment);
   if (options.deployment === undefined && !fs.existsSync(file)) {
     throw new NodeError("usage", "it is not said which chain and which contracts", {
-      mend: "Give --rpc and --coordinator, or --deployment, or start a local chain with `npm start -- --keep`.",
+      mend: "Give --rpc (and --coordinator where deployments/ does not know the chain), or --deployment, or start a local chain with `npm start -- --keep`.",
     });
   }
   const known = readDeployment(file);
@@ -66,6 +75,13 @@ export async function openClient(
     });
   }
   return { client, fromBlock: options.fromBlock ?? known.block };
+}
+
+/** What deployments/ has of the endpoint's chain. */
+async function recordedAt(rpc: string | undefined, signal: AbortSignal): Promise<DeploymentRecord | undefined> {
+  if (rpc === undefined) return undefined;
+  const file = recordFile(projectFolder, Number(await httpRpc(rpc).request("eth_chainId", [], signal)));
+  return fs.existsSync(file) ? readRecord(file) : undefined;
 }
 
 /** The key that the options name. Asked for before anything is sent or read, so that its lack is the first thing said. */

@@ -1,43 +1,98 @@
-// glassbox deploy: puts registry and coordinator on a chain and writes down where they are.
+// glassbox deploy: puts the contracts on a chain, at the addresses that they have on every chain, as far as they are not there
+// yet, and writes down where they are; --check compares what is there with the sources.
 import { Command } from "commander";
-import { httpRpc } from "../../chain/rpc.ts";
-import { deploy } from "../../chain/write.ts";
-import { NodeError } from "../../core/errors.ts";
-import { deployedArtifacts } from "../artifacts.ts";
+import path from "node:path";
+import { compareAll, deployAll, type Placed } from "../../chain/deploy.ts";
+import { type ContractName, planned } from "../../chain/deployments.ts";
+import { httpRpc, type Rpc } from "../../chain/rpc.ts";
+import type { Address } from "../../core/domain.ts";
+import { EXIT_CODES, NodeError } from "../../core/errors.ts";
+import { contractArtifact } from "../artifacts.ts";
 import { writeDeployment } from "../deployment.ts";
+import { compilerOf, recordFile, recordOf, writeRecord } from "../record.ts";
+import { releaseArtifacts } from "../release.ts";
 import { defaultDeployment, type KeyOptions, openSigner, waitOf, withKey } from "./chain.ts";
-import { action, projectFolder, withExamples } from "./context.ts";
+import { action, type Context, projectFolder, withExamples } from "./context.ts";
 
 interface Options extends KeyOptions {
   readonly rpc?: string;
   readonly out?: string;
+  readonly check?: boolean;
+  readonly quick?: boolean;
 }
 
 export function deployCommand(): Command {
   const command = new Command("deploy")
-    .description("deploy registry, coordinator and relay; no address has power over them afterwards")
+    .description(
+      "deploy the contracts, at the same addresses on every chain; no address has power over them afterwards",
+    )
     .option("--rpc <url>", "JSON-RPC endpoint of the chain")
-    .option("--out <file>", "where to write the deployment (default: .glassbox/deployment.json of the project)");
-  withExamples(withKey(command), ["deploy --rpc http://127.0.0.1:8545 --key-file deployer.key"]);
+    .option("--check", "send nothing: say what is there, and whether it is what the sources compile to")
+    .option("--quick", "for local chains: take what `npm run build` made; addresses may differ from those elsewhere")
+    .option(
+      "--out <file>",
+      "where to write what other commands read (default: .glassbox/deployment.json of the project)",
+    );
+  withExamples(withKey(command), [
+    "deploy --rpc http://127.0.0.1:8545 --key-file deployer.key",
+    "deploy --rpc http://127.0.0.1:8545 --check",
+  ]);
   return command.action(
     action(async (context, options: Options) => {
       if (options.rpc === undefined) {
         throw new NodeError("usage", "it is not said which chain", { mend: "Give --rpc with the endpoint's URL." });
       }
-      const signer = await openSigner(context, options);
       const rpc = httpRpc(options.rpc);
-      const chainId = BigInt((await rpc.request("eth_chainId", [], context.signal)) as string);
-      const wait = waitOf(context, { rpc, chainId }, signer, options);
-      const deployed = await context.step("deploy", () => deploy(deployedArtifacts(projectFolder), wait));
-      const deployment = { rpcUrl: options.rpc, chainId: Number(chainId), ...deployed };
+      // Asked for before anything is compiled: what lacks should be said at once.
+      const signer = options.check === true ? undefined : await openSigner(context, options);
+      const chainId = Number(await rpc.request("eth_chainId", [], context.signal));
+      const artifacts =
+        options.quick === true
+          ? path.join(projectFolder, "artifacts")
+          : await context.step("compile", (call) => releaseArtifacts(projectFolder, call));
+      if (signer === undefined) return check(context, artifacts, rpc);
+      const plan = planned((name) => contractArtifact(artifacts, name).bytecode);
+      const wait = waitOf(context, { rpc, chainId: BigInt(chainId) }, signer, options);
+      const placed = await context.step("deploy", ({ onProgress }) =>
+        deployAll(plan, rpc, wait, ({ name }) => onProgress({ what: name })),
+      );
+      const compiler = compilerOf(artifacts, contractArtifact(artifacts, "InferenceCoordinator"));
+      const record = recordFile(projectFolder, chainId);
+      if (options.quick !== true) writeRecord(record, recordOf(chainId, compiler, placed));
       const file = options.out === undefined ? defaultDeployment : context.path(options.out);
+      const deployment = { rpcUrl: options.rpc, chainId, ...wellKnown(placed) };
       writeDeployment(file, deployment);
-      context.report({ ...deployment, file }, (say) => {
-        say(`registry     ${deployment.registry}`);
-        say(`coordinator  ${deployment.coordinator}`);
-        say(`relay        ${deployment.relay}`);
+      context.report({ ...deployment, contracts: placed.map(shown), file }, (say) => {
+        for (const { name, address, gas } of placed)
+          say(`${name.padEnd(22)} ${address}  ${gas === undefined ? "was there" : `${gas} gas`}`);
+        if (options.quick !== true) say(`recorded in  ${record}`);
         say(`written to   ${file}`);
       });
     }),
   );
+}
+
+const shown = ({ name, address, block, gas }: Placed) => ({ name, address, block, deployed: gas !== undefined });
+
+/** What other commands read. */
+function wellKnown(placed: readonly Placed[]) {
+  const at = (name: ContractName): Address => placed.find((each) => each.name === name)?.address as Address;
+  return {
+    registry: at("ModelRegistry"),
+    coordinator: at("InferenceCoordinator"),
+    relay: at("RequestRelay"),
+    block: Math.min(...placed.map(({ block }) => block)),
+  };
+}
+
+async function check(context: Context, artifacts: string, rpc: Rpc): Promise<void> {
+  const artifact = (name: ContractName) => contractArtifact(artifacts, name);
+  const found = await compareAll(planned((name) => artifact(name).bytecode), artifact, rpc, context.signal); // prettier-ignore
+  context.report(
+    found.map(({ name, address, outcome }) => ({ name, address, outcome })),
+    (say) => {
+      for (const { name, address, outcome } of found) say(`${name.padEnd(22)} ${address}  ${outcome}`);
+    },
+  );
+  if (found.some(({ outcome }) => outcome === "differs")) process.exitCode = EXIT_CODES.integrity;
 }

@@ -7,14 +7,15 @@ import { CREATEX, CREATEX_SIGNER } from "../../../node/chain/createx.ts";
 import { compareAll, type Compiled, deployAll, type Placed } from "../../../node/chain/deploy.ts";
 import { CONTRACT_NAMES, CONTRACTS, type ContractName, planned } from "../../../node/chain/deployments.ts";
 import { httpRpc, localRpc, type Rpc } from "../../../node/chain/rpc.ts";
-import type { Wait } from "../../../node/chain/write.ts";
-import { NodeError } from "../../../node/core/errors.ts";
+import { contractArtifact } from "../../../node/app/artifacts.ts";
+import type { Artifact, Wait } from "../../../node/chain/write.ts";
+import type { NodeError } from "../../../node/core/errors.ts";
 import { startChain } from "../../../scripts/localchain.ts";
-import { artifact, senderOf, WALLETS } from "../../support/chain.ts";
+import { senderOf, WALLETS } from "../../support/chain.ts";
 import { hastyClock } from "../../support/fakes.ts";
 
+const artifact = (name: ContractName): Artifact & Compiled => contractArtifact("artifacts", name);
 const plan = planned((name) => artifact(name).bytecode);
-const compiledOf = (name: ContractName): Compiled => artifact(name) as unknown as Compiled;
 const whereAll = Object.fromEntries(plan.map(({ name, address }) => [name, address]));
 const where = (placed: readonly Placed[]): Record<string, string> =>
   Object.fromEntries(placed.map(({ name, address }) => [name, address]));
@@ -31,7 +32,9 @@ async function waitOn(rpc: Rpc): Promise<Wait> {
 
 const blockNumber = async (rpc: Rpc): Promise<number> => Number(await rpc.request("eth_blockNumber", []));
 
-describe("deploying", () => {
+describe("deploying", function () {
+  this.timeout(60_000);
+
   it("gives the table's contracts the planned addresses on chains of different ids, CreateX included", async () => {
     for (const id of [31337, 424242]) {
       const { rpc, wait, close } = await chain(id);
@@ -42,7 +45,7 @@ describe("deploying", () => {
         expect(gas).to.be.a("bigint");
         expect(block).to.be.greaterThan(0);
       }
-      expect((await compareAll(plan, compiledOf, rpc)).map(({ outcome }) => outcome)).to.deep.equal(
+      expect((await compareAll(plan, artifact, rpc)).map(({ outcome }) => outcome)).to.deep.equal(
         plan.map(() => "equal"),
       );
       await close();
@@ -108,13 +111,13 @@ describe("deploying", () => {
   it("says of code that differs or is not there that it does", async () => {
     const { rpc, wait, close } = await chain(31337);
     await deployAll(plan, rpc, wait);
-    const { deployedBytecode } = compiledOf("Groth16Verifier");
+    const { deployedBytecode } = artifact("Groth16Verifier");
     const at = 200;
     const flipped = (parseInt(deployedBytecode.charAt(at), 16) ^ 1).toString(16);
     const other = (name: ContractName): Compiled =>
       name === "Groth16Verifier"
         ? { deployedBytecode: deployedBytecode.slice(0, at) + flipped + deployedBytecode.slice(at + 1) }
-        : compiledOf(name);
+        : artifact(name);
     const moved = plan.map((each) => (each.name === "ModelRegistry" ? { ...each, address: CREATEX_SIGNER } : each));
     const outcomes = (await compareAll(moved, other, rpc)).map(({ name, outcome }) => [name, outcome]);
     expect(Object.fromEntries(outcomes)).to.include({
@@ -139,7 +142,7 @@ describe("deploying", () => {
   it("plans by the table alone: arguments come before those who take them, and code alone decides", () => {
     const seen = new Set<string>();
     for (const name of CONTRACT_NAMES) {
-      for (const argument of CONTRACTS[name]) expect(seen, `${name} takes ${argument}`).to.include(argument);
+      for (const argument of CONTRACTS[name].args) expect(seen, `${name} takes ${argument}`).to.include(argument);
       seen.add(name);
     }
     const changed = planned((name) => (name === "SignatureValidator" ? "0x00" : artifact(name).bytecode));
