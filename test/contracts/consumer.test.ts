@@ -2,6 +2,7 @@
 // what happens to money that was not spent.
 import { expect } from "chai";
 import { type BaseContract, hexlify, id as keccakOfText, keccak256, ZeroHash } from "ethers";
+import fs from "node:fs";
 import { Evidence } from "../../node/core/domain.ts";
 import { type Asked, type Chain, FEE, INPUT, NATIVE, NOBODY, OUTPUT, START, openChain, send, type Stage, view } from "../support/contracts.ts"; // prettier-ignore
 import { INPUT_KIND, type Terms } from "../support/contractsRequest.ts";
@@ -220,5 +221,19 @@ describe("a consumer", () => {
     output.set([0xfe, 0x80]); // -384 / 256
     await s.fulfil(s.answer(asked, { output }));
     expect(await view(jury, "scores", [42])).to.equal(-1_500_000_000_000_000_000n);
+  });
+
+  it("is documented with code that is compiled, all of it", () => {
+    const plain = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
+    const places = ["contracts", "contracts/examples", "contracts/sources", "test/contracts/harness"];
+    const files = places.flatMap((folder) => fs.readdirSync(folder).map((file) => `${folder}/${file}`));
+    const code = plain(files.filter((file) => file.endsWith(".sol")).map((file) => fs.readFileSync(file, "utf8")).join("\n")); // prettier-ignore
+    const text = fs.readFileSync("docs/dapps.md", "utf8");
+    const blocks = [...text.matchAll(/```(\w*)\n([^`]*)```/g)];
+    expect(blocks).to.have.length.of.at.least(8);
+    for (const [, language, block = ""] of blocks) {
+      expect(language).to.equal("solidity");
+      expect(code).to.contain(plain(block));
+    }
   });
 });

@@ -403,6 +403,17 @@ describe("a schedule", () => {
     });
   });
 
+  it("is set up and funded by a contract in one transaction", async () => {
+    const subscriber = await s.deploy("Subscriber");
+    const plan = ((await view(schedule, "plan")) as { toObject(deep: boolean): object }).toObject(true);
+    await send(subscriber, "subscribe", [s.coordinatorAddress, plan], { from: keeper(), value: FEE + BOUNTY });
+    place = (await view(subscriber, "schedule")) as string;
+    schedule = await s.ethers.getContractAt("ScheduledInference", place);
+    expect(await view(schedule, "owner")).to.equal(await subscriber.getAddress());
+    await answer(await run(0), 3);
+    expect((await latest())[4]).to.equal(word(3));
+  });
+
   it("is made of a plan that makes sense, or not at all", async () => {
     for (const over of [
       { kept: 0 },

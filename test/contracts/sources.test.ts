@@ -138,6 +138,15 @@ describe("sources of inputs", () => {
       const unsigned: SourceCall[] = [{ target: place, fields: [[0, false, 0]] }];
       await expect(read(fine, unsigned)).to.be.revertedWithCustomError(source, "NumberOutOfRange").withArgs(0, false, TOP); // prettier-ignore
       expect(await read(fine, unsigned, true)).to.equal("0xffffffff");
+      // The first product that does not fit into 256 bits, and the last that does.
+      for (const [value, magnitude] of [
+        [2n ** 128n, TOP],
+        [2n ** 128n - 1n, (2n ** 128n - 1n) << 128n],
+      ] as const) {
+        await set(words(value));
+        await expect(read(fine, unsigned)).to.be.revertedWithCustomError(source, "NumberOutOfRange").withArgs(0, false, magnitude); // prettier-ignore
+      }
+      await set(words(TOP));
       expect(await read(coarse, [{ target: place, fields: [[0, false, 38]] }])).to.equal("0x00000007"); // 2^129 / 10^38 = 6.8
       const signed: SourceCall[] = [{ target: place, fields: [[0, true, 0]] }];
       await expect(read(coarse, [{ target: place, fields: [[0, false, 39]] }])).to.be.revertedWithCustomError(source, "DecimalsTooMany").withArgs(39); // prettier-ignore

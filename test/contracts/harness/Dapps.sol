@@ -130,3 +130,13 @@ contract Keeper {
         return schedule.trigger();
     }
 }
+
+/// @notice How a contract sets up a schedule.
+contract Subscriber {
+    ScheduledInference public schedule;
+
+    function subscribe(IInferenceCoordinator coordinator, ScheduledInference.Plan calldata plan) external payable {
+        schedule = new ScheduledInference(coordinator, plan);
+        coordinator.deposit{value: msg.value}(address(0), address(schedule), msg.value);
+    }
+}
