@@ -81,8 +81,8 @@ contract RiskVault is ERC4626, InferenceConsumer {
         uint256 held = convertToAssets(balanceOf(msg.sender));
         require(assets > 0 && assets <= held, NotEnoughShares(msg.sender, assets, held));
         StaticcallSource.Field[] memory fields = new StaticcallSource.Field[](FEATURES);
-        for (uint16 i = 0; i < FEATURES; ++i) fields[i] = StaticcallSource.Field(i, false, DECIMALS);
         StaticcallSource.Call[] memory calls = new StaticcallSource.Call[](1);
+        for (uint16 i = 0; i < FEATURES; ++i) fields[i] = StaticcallSource.Field(i, false, DECIMALS);
         bytes memory call = abi.encodeCall(this.featuresOf, (msg.sender, assets));
         calls[0] = StaticcallSource.Call(address(this), call, FEATURES_GAS, fields);
 
