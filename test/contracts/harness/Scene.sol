@@ -7,8 +7,8 @@ import {SignatureValidator} from "../../../contracts/SignatureValidator.sol";
 import {IInputSource} from "../../../contracts/interfaces/IInputSource.sol";
 import {KeyKind, ModelId, ModelParams, Sample, SeriesId} from "../../../contracts/types/Model.sol";
 import {Request, RequestId} from "../../../contracts/types/Request.sol";
-import {PlainCoin, QuietCoin} from "./Coins.sol";
 import {Spec} from "./Spec.sol";
+import {PlainToken, SilentToken} from "./Tokens.sol";
 import {Trapdoor} from "./Trapdoor.sol";
 import {vm} from "./Vm.sol";
 
@@ -40,8 +40,8 @@ contract Scene {
 
     ModelRegistry public immutable registry = new ModelRegistry();
     InferenceCoordinator public immutable coordinator = new InferenceCoordinator(registry, new SignatureValidator());
-    PlainCoin public immutable plain = new PlainCoin();
-    QuietCoin public immutable quiet = new QuietCoin();
+    PlainToken public immutable plain = new PlainToken();
+    SilentToken public immutable silent = new SilentToken();
     Feed public immutable feed = new Feed();
     address public immutable publisher = vm.addr(PUBLISHER_KEY);
     /// @notice Of keys of any kind, and of keys from ceremonies only.
@@ -70,28 +70,39 @@ contract Scene {
     ) public returns (ModelId model) {
         bytes memory key = keyAt(keyNumber);
         Sample memory sample = sampleOf(from, id, params, keyNumber);
-        keyNumberOf[Spec.modelId(id, params, key)] = keyNumber;
         vm.prank(from);
         model = registry.register(id, params, key, sample);
+        setKeyNumber(model, keyNumber);
         assert(ModelId.unwrap(model) == ModelId.unwrap(Spec.modelId(id, params, key)));
     }
 
+    /// @notice For a model that somebody else registered.
+    function setKeyNumber(ModelId model, uint256 keyNumber) public {
+        keyNumberOf[model] = keyNumber;
+    }
+
     function paramsAt(uint256 kind) public pure returns (ModelParams memory) {
+        (uint32 inputLength, uint32 outputLength) = ([64, 31, 64, 64][kind], [20, 40, 32, 33][kind]);
         return
             ModelParams({
                 sourceDigest: keccak256(abi.encode("source", kind)),
                 quantizedDigest: keccak256("quantized"),
                 circuitDigest: keccak256("circuit"),
                 manifestDigest: keccak256("manifest"),
-                inputLength: [64, 31, 64, 64][kind],
-                outputLength: [20, 40, 32, 33][kind],
+                inputLength: inputLength,
+                outputLength: outputLength,
                 keyKind: kind == DEVELOPMENT ? KeyKind.Development : KeyKind.Ceremony,
                 inputKinds: [3, 1, 5, 8][kind],
                 collateralBps: [3_000, 0, 15_000, 1][kind],
                 royaltyBps: [1_250, 0, 2_500, 1][kind],
-                tensors: "",
+                tensors: tensorsOf(inputLength, outputLength),
                 manifestURI: ""
             });
+    }
+
+    /// @notice A vector of uint8 to a vector of int8 in 128ths.
+    function tensorsOf(uint32 inputLength, uint32 outputLength) public pure returns (bytes memory) {
+        return abi.encodePacked(hex"01_01_08_00_01", inputLength, hex"88_f9_01", outputLength);
     }
 
     function sampleOf(
