@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import type { BaseContract } from "ethers";
 import { privateCommitment } from "../../../node/core/commitment.ts";
+import { NodeError } from "../../../node/core/errors.ts";
 import { labelOf, open } from "../../../node/private/envelope.ts";
 import { serveInbox } from "../../../node/private/server.ts";
 import { readSigned, writeSigned } from "../../../node/sdk/index.ts";
@@ -134,7 +135,8 @@ describe("the SDK, for others", function () {
         expect(BigInt(request.inputHash)).to.equal(privateCommitment(secret.salt, INPUT));
         expect([request.inputKind, request.prover]).to.deep.equal(["private", prover]);
         expect(kept.map((bytes) => [...bytes])).to.deep.equal([[...secret.envelope]]);
-        const about = { ...client, model: model as never, commitment: BigInt(request.inputHash) };
+        const { requester } = request;
+        const about = { ...client, model: model as never, requester, commitment: BigInt(request.inputHash) };
         expect([...(await open(key, about, kept[0]!)).input]).to.deep.equal([...INPUT]);
         await s.fulfil(s.answerTo(asked, INPUT));
         expect((await asked.result()).verified).to.equal("proof");
@@ -158,13 +160,13 @@ describe("the SDK, for others", function () {
       const delivered = await ask({ deliver: async () => uri });
       expect(delivered.request.originHash).to.not.equal(`0x${"0".repeat(64)}`);
       const inbox = await serveInbox({
-        inbox: { keep: async () => Promise.reject(new Error("no")) },
+        inbox: { keep: async () => Promise.reject(new NodeError("input", "not for me")) },
         log: memoryJournal(),
-        maxBytes: 64,
+        maxBytes: 4096,
         port: 0,
       });
       await publish(inbox.url);
-      expect((await failure(ask())).message).to.contain("an envelope has at most 64 bytes");
+      expect((await failure(ask())).message).to.contain("HTTP 400");
       await inbox.close();
       const gone = await failure(ask());
       expect([gone.code, gone.retry]).to.deep.equal(["chain", true]);
