@@ -1,7 +1,7 @@
 // The base contracts that dapps are built on: what a draft says, each way to pay, whose answers get in and how often, and
 // what happens to money that was not spent.
 import { expect } from "chai";
-import { type BaseContract, hexlify, id as keccakOfText, keccak256, ZeroHash } from "ethers";
+import { type BaseContract, hexlify, id as keccakOfText, keccak256, toBeHex, ZeroHash } from "ethers";
 import fs from "node:fs";
 import { Evidence } from "../../node/core/domain.ts";
 import { type Asked, type Chain, FEE, INPUT, NATIVE, NOBODY, OUTPUT, START, openChain, send, type Stage, view } from "../support/contracts.ts"; // prettier-ignore
@@ -178,6 +178,17 @@ describe("a consumer", () => {
       await expect(s.retry(dropped)).to.be.revertedWithCustomError(dapp, "RequestNotPending");
       expect(await answers()).to.equal(1n);
       expect((await s.resultOf(dropped)).output).to.equal(hexlify(OUTPUT));
+    });
+
+    it("once, even if a coordinator called twice", async () => {
+      const fake = await s.deploy("FakeCoordinator");
+      const other = await s.deploy("OpenConsumer", await fake.getAddress());
+      const r = await draft({ requester: await other.getAddress() });
+      await send(other, "ask", [r, INPUT, DIRECT, 7], { from: from(), value: FEE });
+      const deliver = () => send(fake, "deliver", [other, toBeHex(1, 32), OUTPUT], { from: from() });
+      await deliver();
+      await expect(deliver()).to.be.revertedWithCustomError(other, "RequestNotPending");
+      expect(await view(other, "answers")).to.equal(1n);
     });
 
     it("again by anybody after it reverted, since the request stayed pending", async () => {

@@ -222,7 +222,7 @@ describe("sources of inputs", () => {
       const query = staticcallQuery(model, false, [{ target: place, gas: 100_000, fields: [[0, false, 0]] }]);
       const seen = new Set<unknown>();
       let refused = 0;
-      for (let gasLimit = 150_000; gasLimit <= 250_000; gasLimit += 500) {
+      for (let gasLimit = 120_000; gasLimit <= 180_000; gasLimit += 500) {
         const read = source.getFunction("read").staticCall(query, { gasLimit });
         await read.then((bytes) => seen.add(bytes), () => refused++); // prettier-ignore
       }

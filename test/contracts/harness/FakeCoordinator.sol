@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.37;
 
+import {IInferenceConsumer} from "../../../contracts/interfaces/IInferenceConsumer.sol";
 import {ModelId} from "../../../contracts/types/Model.sol";
 import {Payment, Request, RequestId, Result} from "../../../contracts/types/Request.sol";
 
@@ -15,6 +16,10 @@ contract FakeCoordinator {
 
     function setRegistry(address registry_) external {
         registry = registry_;
+    }
+
+    function deliver(IInferenceConsumer consumer, RequestId id, bytes calldata output) external {
+        consumer.onInference(id, output);
     }
 
     function set(Result calldata result_) external {
