@@ -15,12 +15,13 @@ export function openInputs(options: Omit<FetchOptions, "maxBytes" | "signal">, i
   async function handed(asked: RequestSeen, length: number, signal: AbortSignal): Promise<Input | undefined> {
     const { request, input } = asked;
     if (inbox === undefined) throw new NodeError("unsupported", "this node takes no private input");
-    const commitment = BigInt(request.inputHash);
-    let found = await inbox.find(request.model, commitment, signal);
+    const { model, requester } = request;
+    const wanted = { model, requester, commitment: BigInt(request.inputHash) };
+    let found = await inbox.find(wanted, signal);
     if (found === undefined && input.length > 0) {
       const uri = Buffer.from(input).toString("utf8");
       await inbox.keep(await fetchBytes(uri, { ...options, maxBytes: OVERHEAD + length, signal }), signal);
-      found = await inbox.find(request.model, commitment, signal);
+      found = await inbox.find(wanted, signal);
     }
     return found && { bytes: found.input, salt: found.salt };
   }

@@ -1,9 +1,10 @@
 // A private input on its way to the prover: salt and input, encrypted to the prover's published key with HPKE (RFC 9180, base
 // mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM). Runs in browsers and in Node; @hpke/core does the
 // cryptography, on WebCrypto. Base mode names no sender: what makes the contents the right ones is that they open the
-// commitment, and that is checked here.
+// commitment, and that is checked here. It opens for requests of one requester only: who copies the commitment off the
+// chain into a request of his own would otherwise have the prover tell what the model says of somebody else's input.
 //
-// Bytes: "GPI1" | model 32 | commitment 32 | HPKE's enc 32 | ciphertext of (salt 32 | input), with a tag of 16.
+// Bytes: "GPI1" | model 32 | requester 20 | commitment 32 | HPKE's enc 32 | ciphertext of (salt 32 | input), tag of 16.
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
 import { privateCommitment, SALT_BYTES, saltOfBytes, saltToBytes } from "../core/commitment.ts";
 import type { Address, ModelId } from "../core/domain.ts";
@@ -12,13 +13,16 @@ import { R } from "../core/field.ts";
 
 export const KEY_BYTES = 32;
 /** What an envelope has beside the input. */
-export const OVERHEAD = 4 + 32 + 32 + KEY_BYTES + SALT_BYTES + 16;
+export const OVERHEAD = 4 + 32 + 20 + 32 + KEY_BYTES + SALT_BYTES + 16;
+const [MODEL_AT, REQUESTER_AT, COMMITMENT_AT, ENC_AT] = [4, 36, 56, 88] as const;
+const CIPHERTEXT_AT = ENC_AT + KEY_BYTES;
 
 /** What the envelope is for; all of it is bound to the ciphertext, so that it opens for nothing else. */
 export interface Addressed {
   readonly chainId: bigint;
   readonly coordinator: Address;
   readonly model: ModelId;
+  readonly requester: Address;
   /** c of the request. */
   readonly commitment: bigint;
 }
@@ -47,36 +51,43 @@ export async function seal(
   try {
     const sender = await suite.createSenderContext({ recipientPublicKey, info: infoOf({ ...about, commitment }) });
     const ciphertext = await sender.seal(joined(saltToBytes(salt), input));
-    return joined(MAGIC, bytesOf(about.model), saltToBytes(commitment), sender.enc, ciphertext);
+    return joined(
+      MAGIC,
+      bytesOf(about.model),
+      bytesOf(about.requester),
+      saltToBytes(commitment),
+      sender.enc,
+      ciphertext,
+    );
   } catch (cause) {
     throw badKey(cause);
   }
 }
 
 /** What an envelope says that it is for; nothing of it is proven before it was opened. */
-export interface Label {
-  readonly model: ModelId;
-  readonly commitment: bigint;
+export interface Label extends Pick<Addressed, "model" | "requester" | "commitment"> {
   /** Bytes of the input that it would hold. */
   readonly inputLength: number;
 }
 
 /** @throws NodeError "input" if the bytes are no envelope */
 export function labelOf(envelope: Uint8Array): Label {
-  const commitment = numberOf(envelope.subarray(36, 68));
+  const commitment = numberOf(envelope.subarray(COMMITMENT_AT, ENC_AT));
   const isOne = envelope.length > OVERHEAD && MAGIC.every((byte, i) => envelope[i] === byte) && commitment < R;
   if (!isOne) throw bad("these bytes are no envelope of a private input");
-  const model = hexOf(envelope.subarray(4, 36)) as ModelId;
-  return { model, commitment, inputLength: envelope.length - OVERHEAD };
+  const model = hexOf(envelope.subarray(MODEL_AT, REQUESTER_AT)) as ModelId;
+  const requester = hexOf(envelope.subarray(REQUESTER_AT, COMMITMENT_AT)) as Address;
+  return { model, requester, commitment, inputLength: envelope.length - OVERHEAD };
 }
 
 /** @throws NodeError "input" if it is for something else or for another key, or does not open its commitment */
 export async function open(key: OpeningKey, about: Addressed, envelope: Uint8Array): Promise<PrivateInput> {
   const label = labelOf(envelope);
-  if (label.model !== about.model.toLowerCase() || label.commitment !== about.commitment) {
-    throw bad("the envelope is for another model or commitment");
+  const same = label.model === about.model.toLowerCase() && label.requester === about.requester.toLowerCase();
+  if (!same || label.commitment !== about.commitment) {
+    throw bad("the envelope is for another model, requester or commitment");
   }
-  const [enc, ciphertext] = [envelope.slice(68, 100), envelope.slice(100)];
+  const [enc, ciphertext] = [envelope.slice(ENC_AT, CIPHERTEXT_AT), envelope.slice(CIPHERTEXT_AT)];
   let plain: Uint8Array;
   try {
     const recipient = await suite.createRecipientContext({ recipientKey: key, enc, info: infoOf(about) });
@@ -118,8 +129,9 @@ function bad(message: string, cause?: unknown): NodeError {
   });
 }
 
-function infoOf({ chainId, coordinator, model, commitment }: Addressed): Uint8Array<ArrayBuffer> {
-  return joined(INFO, saltToBytes(chainId), bytesOf(coordinator), bytesOf(model), saltToBytes(commitment));
+function infoOf({ chainId, coordinator, model, requester, commitment }: Addressed): Uint8Array<ArrayBuffer> {
+  const names = [bytesOf(coordinator), bytesOf(model), bytesOf(requester)];
+  return joined(INFO, saltToBytes(chainId), ...names, saltToBytes(commitment));
 }
 
 function joined(...parts: readonly (Uint8Array | ArrayBuffer)[]): Uint8Array<ArrayBuffer> {

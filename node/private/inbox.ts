@@ -1,4 +1,4 @@
-// Envelopes that came before they are needed, kept by model and commitment in a folder: as they came, sealed, so that the disk
+// Envelopes that came before they are needed, kept by what they are for in a folder: as they came, sealed, so that the disk
 // never sees an input. Only what opens its commitment for a model that is served is kept; count and age are bounded. Age
 // counts from the last use. Nothing of a content is ever in an error.
 import { createHash, randomBytes } from "node:crypto";
@@ -23,11 +23,14 @@ export interface InboxOptions {
   readonly maxAgeMs: number;
 }
 
+/** A request, as far as it says which envelope is for it. */
+export type Wanted = Pick<Label, "model" | "requester" | "commitment">;
+
 export interface Inbox {
   /** @throws NodeError "input", "unsupported"; with `retry` where it may be taken later */
   keep(envelope: Uint8Array, signal: AbortSignal): Promise<Label>;
   /** Undefined: nothing came, it is too long ago, or it was sealed to an older key. */
-  find(model: ModelId, commitment: bigint, signal: AbortSignal): Promise<PrivateInput | undefined>;
+  find(wanted: Wanted, signal: AbortSignal): Promise<PrivateInput | undefined>;
 }
 
 /** Envelopes that may wait for the one that is being opened: opening takes up to a tenth of a second. */
@@ -39,8 +42,8 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
   await fs.mkdir(folder, { recursive: true, mode: 0o700 });
   const inTurn = takeTurns();
   let waiting = 0;
-  const fileOf = ({ model, commitment }: Pick<Label, "model" | "commitment">): string => {
-    const name = createHash("sha256").update(`${model.toLowerCase()} ${commitment}`).digest("hex");
+  const fileOf = ({ model, requester, commitment }: Wanted): string => {
+    const name = createHash("sha256").update(`${model} ${requester} ${commitment}`.toLowerCase()).digest("hex");
     return path.join(folder, `${name}${SUFFIX}`);
   };
   const touch = (file: string): Promise<void> => fs.utimes(file, clock.now() / 1000, clock.now() / 1000);
@@ -90,14 +93,14 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
         waiting--;
       }
     },
-    async find(model, commitment, signal) {
+    async find(wanted, signal) {
       return inTurn(signal, async () => {
         await prune();
-        const file = fileOf({ model, commitment });
+        const file = fileOf(wanted);
         const envelope = await fs.readFile(file).catch(() => undefined);
         if (envelope === undefined) return undefined;
         try {
-          const found = await open(key, { chainId, coordinator, model, commitment }, new Uint8Array(envelope));
+          const found = await open(key, { ...wanted, chainId, coordinator }, new Uint8Array(envelope));
           await touch(file);
           return found;
         } catch {

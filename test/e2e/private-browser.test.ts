@@ -71,11 +71,14 @@ describe("a private input from a browser", function () {
     const told = await page.evaluate(async ({ key, endpoint, input, model, coordinator }) => {
       const { newSalt, privateCommitment, seal, deliver } = (globalThis as unknown as { glassbox: Page }).glassbox;
       const [salt, bytes] = [newSalt(), Uint8Array.from(input)];
-      const about = { chainId: 31337n, coordinator, model };
+      const about = { chainId: 31337n, coordinator, model, requester: coordinator };
       await deliver(endpoint, await seal(Uint8Array.from(key), about, { salt, input: bytes }));
       return { salt: salt.toString(), commitment: privateCommitment(salt, bytes).toString() };
     }, given);
-    const found = await inbox.find(MODEL, BigInt(told.commitment), new AbortController().signal);
+    const found = await inbox.find(
+      { model: MODEL, requester: COORDINATOR, commitment: BigInt(told.commitment) },
+      new AbortController().signal,
+    );
     expect(found).to.deep.equal({ salt: BigInt(told.salt), input: Uint8Array.from(INPUT) });
   });
 });

@@ -115,7 +115,11 @@ describe("a private input", function () {
     const opening = { salt: newSalt(), input: await sampleOf(number) };
     secrets.push(opening);
     const entry = (await proverEntry(client.rpc, directory, prover)) ?? expect.fail("no entry");
-    const envelope = await seal(entry.encryptionKey, { ...client, model }, opening);
+    const envelope = await seal(
+      entry.encryptionKey,
+      { ...client, model, requester: requester.sender.address },
+      opening,
+    );
     return { ...opening, ...entry, envelope, commitment: wordOf(privateCommitment(opening.salt, opening.input)) };
   };
   const ask = async (from: InputFrom) => {

@@ -88,12 +88,19 @@ function feeOf({ fee, minFee, maxFee, ramp, deadline }: Options): Terms["fee"] {
   return { min: amountOf(minFee ?? "0"), max: amountOf(maxFee), ramp: ramp ?? Math.floor(deadline / 2) };
 }
 
+/** What a private input is sealed for. */
+interface About {
+  readonly client: ChainClient;
+  readonly model: ModelId;
+  readonly requester: Address;
+}
+
 /** @throws NodeError "usage" */
 async function inputFrom(
   options: Options,
   borders: readonly BorderTensor[] | undefined,
   context: Context,
-  about: { readonly client: ChainClient; readonly model: ModelId },
+  about: About,
 ): Promise<InputFrom> {
   const { input, reference, source, query } = options;
   if (source !== undefined) {
@@ -124,7 +131,7 @@ async function sealed(
   opening: string,
   input: Uint8Array,
   context: Context,
-  { client, model }: { readonly client: ChainClient; readonly model: ModelId },
+  { client, model, requester }: About,
 ): Promise<InputFrom> {
   if (prover === undefined || directory === undefined) {
     throw new NodeError("usage", "a private input is sealed to one prover's key", {
@@ -140,7 +147,7 @@ async function sealed(
     });
   }
   const salt = newSalt();
-  const envelope = await seal(entry.encryptionKey, { ...client, model }, { salt, input });
+  const envelope = await seal(entry.encryptionKey, { ...client, model, requester }, { salt, input });
   const file = context.path(opening);
   writeOpening(file, { salt, input });
   const commitment = hexOf(saltToBytes(privateCommitment(salt, input)));
@@ -208,7 +215,11 @@ export function requestCommand(): Command {
       const drafted = draftRequest({
         requester: signer.address,
         model: parseId(model) as ModelId,
-        from: await inputFrom(options, inputs, context, { client, model: parseId(model) as ModelId }),
+        from: await inputFrom(options, inputs, context, {
+          client,
+          model: parseId(model) as ModelId,
+          requester: signer.address,
+        }),
         now: (await client.head(context.signal)).time,
         fee: feeOf(options),
         within: options.deadline,

@@ -19,6 +19,7 @@ const ABOUT = {
   chainId: 31337n,
   coordinator: "0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9" as Address,
   model: `0x${"5a".repeat(32)}` as ModelId,
+  requester: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8" as Address,
 };
 const SALT = R - 12_345n;
 const INPUT = Uint8Array.from({ length: 40 }, (_, i) => 7 * i);
@@ -38,11 +39,12 @@ describe("an envelope of a private input", () => {
 
   it("opens to what was sealed, and is never the same twice", async () => {
     expect(await open(await key, FULL, envelope)).to.deep.equal({ salt: SALT, input: INPUT });
-    expect(labelOf(envelope)).to.deep.equal({ model: ABOUT.model, commitment: FULL.commitment, inputLength: 40 });
+    const requester = ABOUT.requester.toLowerCase();
+    expect(labelOf(envelope)).to.deep.equal({ model: ABOUT.model, requester, commitment: FULL.commitment, inputLength: 40 }); // prettier-ignore
     expect(envelope.length).to.equal(OVERHEAD + 40);
     const again = await seal(PUBLIC, ABOUT, { salt: SALT, input: INPUT });
-    expect(again.subarray(0, 68)).to.deep.equal(envelope.subarray(0, 68));
-    expect(again.subarray(68, 100)).to.not.deep.equal(envelope.subarray(68, 100));
+    expect(again.subarray(0, 88)).to.deep.equal(envelope.subarray(0, 88));
+    expect(again.subarray(88, 120)).to.not.deep.equal(envelope.subarray(88, 120));
     const sent = Buffer.from(envelope);
     for (const secret of [INPUT, saltToBytes(SALT)]) expect(sent.includes(Buffer.from(secret))).to.equal(false);
   });
@@ -63,9 +65,10 @@ describe("an envelope of a private input", () => {
       hex(ABOUT.chainId.toString(16).padStart(64, "0")),
       hex(ABOUT.coordinator),
       hex(ABOUT.model),
+      hex(ABOUT.requester),
       hex(FULL.commitment.toString(16).padStart(64, "0")),
     ]);
-    const parts = { enc: envelope.slice(68, 100), ciphertext: envelope.slice(100), info };
+    const parts = { enc: envelope.slice(88, 120), ciphertext: envelope.slice(120), info };
     const { plaintext } = openHpke(SECRET, AES_256_GCM, parts);
     expect(plaintext).to.deep.equal(Buffer.concat([saltToBytes(SALT), INPUT]));
     expect(() => openHpke(SECRET, AES_256_GCM, { ...parts, info: info.subarray(1) })).to.throw();
@@ -73,10 +76,10 @@ describe("an envelope of a private input", () => {
 
   it("of the committed vector opens still", async () => {
     if (process.env["UPDATE_SNAPSHOTS"] === "1") {
-      const { chainId, coordinator, model } = ABOUT;
+      const { chainId, coordinator, model, requester } = ABOUT;
       const record = {
         secret: SECRET.toString("hex"),
-        about: { chainId: Number(chainId), coordinator, model, commitment: FULL.commitment.toString() },
+        about: { chainId: Number(chainId), coordinator, model, requester, commitment: FULL.commitment.toString() },
         salt: SALT.toString(),
         input: Buffer.from(INPUT).toString("hex"),
         envelope: Buffer.from(envelope).toString("hex"),
@@ -89,6 +92,7 @@ describe("an envelope of a private input", () => {
         readonly chainId: number;
         readonly coordinator: Address;
         readonly model: ModelId;
+        readonly requester: Address;
         readonly commitment: string;
       };
       readonly salt: string;
@@ -105,19 +109,26 @@ describe("an envelope of a private input", () => {
     expect(Buffer.from(opened.input).toString("hex")).to.equal(vector.input);
   });
 
-  it("opens for no other chain, coordinator, model, commitment or key", async () => {
+  it("opens for no other chain, coordinator, model, requester, commitment or key", async () => {
     const away = { ...FULL, chainId: 1n };
     expect(await refused(envelope, away)).to.match(/does not open/);
     expect(await refused(envelope, { ...FULL, coordinator: `0x${"11".repeat(20)}` as Address })).to.match(
       /does not open/,
     );
     const model: ModelId = `0x${"5b".repeat(32)}` as ModelId;
-    expect(await refused(envelope, { ...FULL, model })).to.match(/another model or commitment/);
-    expect(await refused(envelope, { ...FULL, commitment: FULL.commitment + 1n })).to.match(/another model or comm/);
+    expect(await refused(envelope, { ...FULL, model })).to.match(/another model, requester or comm/);
+    const requester = `0x${"77".repeat(20)}` as Address;
+    expect(await refused(envelope, { ...FULL, requester })).to.match(/another model, requester or comm/);
+    expect(await refused(envelope, { ...FULL, commitment: FULL.commitment + 1n })).to.match(
+      /another model, requester or comm/,
+    );
     // the label altered to fit
     const relabelled = Uint8Array.from(envelope);
     relabelled.set(hex(model), 4);
     expect(await refused(relabelled, { ...FULL, model })).to.match(/does not open/);
+    const readdressed = Uint8Array.from(envelope);
+    readdressed.set(hex(requester), 36);
+    expect(await refused(readdressed, { ...FULL, requester })).to.match(/does not open/);
     const other = Buffer.from(SECRET).fill(9);
     const stranger = await openingKeyOf(other, publicOf(other));
     expect((await refusalOf(() => open(stranger, FULL, envelope))).message).to.match(/another key/);
@@ -126,18 +137,18 @@ describe("an envelope of a private input", () => {
   });
 
   it("opens in no other bytes: one bit off, one byte more or less, or none", async () => {
-    for (const at of [0, 3, 4, 36, 68, 99, 100, envelope.length - 17, envelope.length - 1]) {
+    for (const at of [0, 3, 4, 36, 56, 88, 119, 120, envelope.length - 17, envelope.length - 1]) {
       const bent = Uint8Array.from(envelope);
       bent[at] = (bent[at] as number) ^ 1;
       await refused(bent);
     }
     await refused(envelope.subarray(0, -1));
     await refused(Uint8Array.of(...envelope, 0));
-    for (const length of [0, 3, 68, OVERHEAD - 1, OVERHEAD]) {
+    for (const length of [0, 3, 88, OVERHEAD - 1, OVERHEAD]) {
       expect(await refused(envelope.slice(0, length)), `${length}`).to.match(/no envelope/);
     }
     const beyond = Uint8Array.from(envelope);
-    beyond.set(saltToBytes(R), 36);
+    beyond.set(saltToBytes(R), 56);
     expect(await refused(beyond, { ...FULL, commitment: R })).to.match(/no envelope/);
   });
 
@@ -171,11 +182,12 @@ async function sealAs(about: Addressed, salt: Uint8Array, input: Uint8Array): Pr
     saltToBytes(about.chainId),
     hex(about.coordinator),
     hex(about.model),
+    hex(about.requester),
     saltToBytes(about.commitment),
   ]);
   const recipientPublicKey = await suite.kem.deserializePublicKey(Uint8Array.from(PUBLIC));
   const sender = await suite.createSenderContext({ recipientPublicKey, info: Uint8Array.from(info) });
   const ciphertext = await sender.seal(Uint8Array.from(Buffer.concat([salt, input])));
-  const parts = [Buffer.from("GPI1"), hex(about.model), saltToBytes(about.commitment)];
+  const parts = [Buffer.from("GPI1"), hex(about.model), hex(about.requester), saltToBytes(about.commitment)];
   return new Uint8Array(Buffer.concat([...parts, Buffer.from(sender.enc), Buffer.from(ciphertext)]));
 }

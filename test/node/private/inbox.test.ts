@@ -18,7 +18,8 @@ import { refusalOf, workFolder } from "../../support/keys.ts";
 
 const MODEL = `0x${"ab".repeat(32)}` as ModelId;
 const OTHER = `0x${"cd".repeat(32)}` as ModelId;
-const ABOUT = { chainId: 31337n, coordinator: `0x${"0c".repeat(20)}` as Address, model: MODEL };
+const REQUESTER = `0x${"1e".repeat(20)}` as Address;
+const ABOUT = { chainId: 31337n, coordinator: `0x${"0c".repeat(20)}` as Address, model: MODEL, requester: REQUESTER };
 const LENGTH = 48;
 const HOUR = 3_600_000;
 const signal = new AbortController().signal;
@@ -35,6 +36,8 @@ async function handed(key: EncryptionKey, over: { model?: ModelId; length?: numb
   const envelope = await seal(key.publicKey, { ...ABOUT, model: over.model ?? MODEL }, { salt, input });
   return { salt, input, commitment: privateCommitment(salt, input), envelope };
 }
+
+const wanted = (commitment: bigint) => ({ model: MODEL, requester: REQUESTER, commitment });
 
 describe("the inbox of private inputs", () => {
   const work = workFolder();
@@ -66,16 +69,18 @@ describe("the inbox of private inputs", () => {
     folder = work.at(`inbox-${round++}`);
   });
 
-  it("gives what was kept by model and commitment, and nothing for another", async () => {
+  it("gives what was kept by model, requester and commitment, and nothing for another", async () => {
     const inbox = await opened();
     const { salt, input, commitment, envelope } = await handed(key);
-    expect(await inbox.find(MODEL, commitment, signal)).to.equal(undefined);
-    expect(await inbox.keep(envelope, signal)).to.deep.equal({ model: MODEL, commitment, inputLength: LENGTH });
-    expect(await inbox.find(MODEL, commitment, signal)).to.deep.equal({ salt, input });
-    expect(await inbox.find(MODEL, commitment + 1n, signal)).to.equal(undefined);
-    expect(await inbox.find(OTHER, commitment, signal)).to.equal(undefined);
+    expect(await inbox.find(wanted(commitment), signal)).to.equal(undefined);
+    expect(await inbox.keep(envelope, signal)).to.deep.equal({ ...wanted(commitment), inputLength: LENGTH });
+    expect(await inbox.find(wanted(commitment), signal)).to.deep.equal({ salt, input });
+    expect(await inbox.find(wanted(commitment + 1n), signal)).to.equal(undefined);
+    expect(await inbox.find({ ...wanted(commitment), model: OTHER }, signal)).to.equal(undefined);
+    const somebody = `0x${"2f".repeat(20)}` as Address;
+    expect(await inbox.find({ ...wanted(commitment), requester: somebody }, signal)).to.equal(undefined);
     // by who comes after, too, in either spelling of the model
-    expect(await (await opened()).find(`0x${MODEL.slice(2).toUpperCase()}` as ModelId, commitment, signal)).to.deep.equal({ salt, input }); // prettier-ignore
+    expect(await (await opened()).find({ ...wanted(commitment), model: `0x${MODEL.slice(2).toUpperCase()}` as ModelId }, signal)).to.deep.equal({ salt, input }); // prettier-ignore
   });
 
   it("has sealed bytes on the disk and nothing else, for this user alone", async () => {
@@ -96,7 +101,7 @@ describe("the inbox of private inputs", () => {
     const inbox = await opened();
     const { envelope } = await handed(key);
     const bent = Uint8Array.from(envelope);
-    bent[120] = (bent[120] as number) ^ 1;
+    bent[130] = (bent[130] as number) ^ 1;
     const secret = work.at(`another-${round}.key`);
     ensureEncryptionKey(secret);
     const away = await handed(await openEncryptionKey(secret));
@@ -129,8 +134,8 @@ describe("the inbox of private inputs", () => {
     expect((await refusalOf(() => inbox.keep(third.envelope, signal))).retry).to.equal(true);
     clock.advance(1000);
     await inbox.keep(third.envelope, signal);
-    expect(await inbox.find(MODEL, first.commitment, signal)).to.equal(undefined);
-    expect(await inbox.find(MODEL, second.commitment, signal)).to.include({ salt: second.salt });
+    expect(await inbox.find(wanted(first.commitment), signal)).to.equal(undefined);
+    expect(await inbox.find(wanted(second.commitment), signal)).to.include({ salt: second.salt });
   });
 
   it("counts age from the last use, so that a job in work keeps its input", async () => {
@@ -139,10 +144,10 @@ describe("the inbox of private inputs", () => {
     await inbox.keep(envelope, signal);
     for (let i = 0; i < 5; i++) {
       clock.advance(HOUR - 1000);
-      expect(await inbox.find(MODEL, commitment, signal), `use ${i}`).to.include({ salt });
+      expect(await inbox.find(wanted(commitment), signal), `use ${i}`).to.include({ salt });
     }
     clock.advance(HOUR + 1000);
-    expect(await inbox.find(MODEL, commitment, signal)).to.equal(undefined);
+    expect(await inbox.find(wanted(commitment), signal)).to.equal(undefined);
     expect(fs.readdirSync(folder)).to.deep.equal([]);
   });
 
@@ -154,7 +159,7 @@ describe("the inbox of private inputs", () => {
       const newer = work.at("newer.key");
       ensureEncryptionKey(newer);
       key = await openEncryptionKey(newer);
-      expect(await (await opened()).find(MODEL, commitment, signal)).to.equal(undefined);
+      expect(await (await opened()).find(wanted(commitment), signal)).to.equal(undefined);
       expect(fs.readdirSync(folder)).to.deep.equal([]);
     } finally {
       key = own;
@@ -243,7 +248,7 @@ describe("the inbox of private inputs", () => {
       expect(answer.status).to.equal(201);
       const hex = `0x${commitment.toString(16).padStart(64, "0")}`;
       expect(await answer.json()).to.deep.equal({ model: MODEL, commitment: hex });
-      expect(await inbox.find(MODEL, commitment, signal)).to.deep.equal({ salt, input });
+      expect(await inbox.find(wanted(commitment), signal)).to.deep.equal({ salt, input });
       expect(said).to.have.length(1);
       expect(said[0]).to.include(hex);
       for (const secret of [salt.toString(), salt.toString(16), Buffer.from(input).toString("hex")]) {

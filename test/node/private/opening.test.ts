@@ -77,7 +77,7 @@ describe("the post of an envelope", () => {
     expect(Buffer.concat(got)).to.deep.equal(Buffer.of(1, 2, 3));
   });
 
-  it("says whether to try again, and nothing of what a stranger's endpoint says", async () => {
+  it("says whether to try again, and why, but no more of a stranger's text than a plain line", async () => {
     for (const [status, retry] of [
       [400, false],
       [404, false],
@@ -90,6 +90,14 @@ describe("the post of an envelope", () => {
       const refusal = await refusalOf(() => deliver(endpoint, Uint8Array.of(1)));
       expect([refusal.code, refusal.retry], `${status}`).to.deep.equal(["chain", retry]);
       expect(refusal.message).to.contain(`HTTP ${status}`).and.not.contain("transfer");
+    }
+    answer = (_, response) => response.writeHead(503).end(JSON.stringify({ error: "9 envelopes are waiting" }));
+    expect((await refusalOf(() => deliver(endpoint, Uint8Array.of(1)))).message).to.contain(
+      "(9 envelopes are waiting)",
+    );
+    for (const error of ["\u001b[31mtransfer", "transfer\nyour funds", "transfer ".repeat(30), "", 7]) {
+      answer = (_, response) => response.writeHead(400).end(JSON.stringify({ error }));
+      expect((await refusalOf(() => deliver(endpoint, Uint8Array.of(1)))).message).to.contain("(HTTP 400)");
     }
     answer = (request) => request.socket.destroy();
     expect((await refusalOf(() => deliver(endpoint, Uint8Array.of(1)))).retry).to.equal(true);
