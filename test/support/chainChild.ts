@@ -1,10 +1,11 @@
 // A node in a process of its own, for tests that kill it: works until every request it sees is closed, then ends with 0.
-// Arguments: JSON of rpcUrl, coordinator, model, place, startBlock, fault (a named point at which it kills itself hard).
+// Arguments: JSON of rpcUrl, coordinator, model, place, startBlock, market, fault (a named point at which it kills itself hard).
 import { connect } from "../../node/chain/client.ts";
 import type { Address, ModelId } from "../../node/core/domain.ts";
 import type { Place } from "../../node/job/database.ts";
+import { systemClock } from "../../node/app/observe.ts";
 import { nodeOn } from "./chain.ts";
-import { memoryJournal } from "./fakes.ts";
+import { memoryJournal, policyOf } from "./fakes.ts";
 
 export interface ChildOptions {
   readonly rpcUrl: string;
@@ -13,6 +14,8 @@ export interface ChildOptions {
   readonly place: Place;
   readonly startBlock: number;
   readonly fault: string | undefined;
+  /** Claims each request first, and sends answers together. */
+  readonly market: boolean;
 }
 
 if (import.meta.main) {
@@ -25,6 +28,9 @@ if (import.meta.main) {
       place: options.place,
       startBlock: options.startBlock,
       log,
+      ...(options.market
+        ? { policy: policyOf({ claim: "always" }), batchSize: 4, batchMs: 300, clock: systemClock }
+        : {}),
       fault: (point) => {
         if (point === options.fault) process.kill(process.pid, "SIGKILL");
       },
@@ -40,6 +46,9 @@ if (import.meta.main) {
     process.exit(0);
   }
   await node.start();
-  await node.tick();
-  await end();
+  for (;;) {
+    await node.tick();
+    await end();
+    await systemClock.sleep(50);
+  }
 }

@@ -3,14 +3,19 @@
 import fs from "node:fs";
 import { prepareWitness } from "../../../node/circuit/witness.ts";
 import { connect } from "../../../node/chain/client.ts";
-import { challenge, keyHash, modelId, ZERO_ID } from "../../../node/chain/codec.ts";
-import { deploy, fulfilCall, register, request, settle, type Wait } from "../../../node/chain/write.ts";
-import { type Digest, Evidence } from "../../../node/core/domain.ts";
+import { challenge, keyHash, modelId } from "../../../node/chain/codec.ts";
+import { fulfilCall } from "../../../node/chain/calls.ts";
+import { draftRequest, ZERO_HASH } from "../../../node/chain/request.ts";
+import { deploy, openSeries, register, request, settle, type Wait } from "../../../node/chain/write.ts";
+import { describeTensors } from "../../../node/core/described.ts";
+import type { Digest } from "../../../node/core/domain.ts";
+import { deployedArtifacts } from "../../../node/app/artifacts.ts";
 import { evaluate } from "../../../node/model/evaluate.ts";
+import { bordersOf } from "../../../node/model/ir.ts";
 import { sha256 } from "../../../node/proof/files.ts";
 import { snarkjsProver } from "../../../node/proof/prover.ts";
 import { readVerifyingKey } from "../../../node/proof/vkey.ts";
-import { artifact, senderOf, WALLETS } from "../../../test/support/chain.ts";
+import { senderOf, WALLETS } from "../../../test/support/chain.ts";
 import { embeddedChain } from "../../../test/support/chainEmbedded.ts";
 import { hastyClock } from "../../../test/support/fakes.ts";
 import { readGraph, readInput, requireSignals, signalsOf, spelled } from "../claims.ts";
@@ -34,8 +39,7 @@ export const phase: Phase = async ({ folder, modelFolder, network }, look) => {
   const [publisher, requester, node] = (await Promise.all(
     WALLETS.slice(0, 3).map(async (wallet) => ({ sender: await senderOf(chain.rpc, wallet), clock: hastyClock() })),
   )) as [Wait, Wait, Wait];
-  const artifacts = { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") };
-  const { coordinator } = await deploy(artifacts, publisher);
+  const { coordinator } = await deploy(deployedArtifacts("."), publisher);
   const client = await connect({ rpc: chain.rpc, coordinator });
   const { c } = signalsOf(graph, tensors);
   const about = { chainId: client.chainId, c, input, output };
@@ -49,27 +53,32 @@ export const phase: Phase = async ({ folder, modelFolder, network }, look) => {
     inputLength: input.length,
     outputLength: output.length,
     keyKind: "development" as const,
+    series: await openSeries(client, network, ["development"], publisher),
+    inputKinds: ["data"] as const,
+    collateralBps: 0,
+    royaltyBps: 0,
+    tensors: describeTensors(bordersOf(graph)),
   };
-  const model = modelId({ ...facts, publisher: publisher.sender.address, keyHash: keyHash(key) });
-  const sampleOf = { ...about, contract: client.registry, request: ZERO_ID, model, prover: publisher.sender.address };
+  const model = modelId({ ...facts, keyHash: keyHash(key) });
+  const sampleOf = { ...about, contract: client.registry, request: ZERO_HASH, model, prover: publisher.sender.address };
   const sample = { input, output, c, proof: await prove(challenge("sample", sampleOf)) };
   const registered = await register(client, { model: facts, manifestURI: "", key, sample }, publisher);
 
-  const question = {
+  const drafted = draftRequest({
+    requester: requester.sender.address,
     model,
-    input,
-    deadline: (await client.head()).time + 3600,
-    requiredEvidence: Evidence.zk,
-    allowDevelopmentKeys: true,
+    from: { kind: "data", bytes: input },
+    now: (await client.head()).time,
     fee: 10n ** 15n,
-  };
-  const asked = await request(client, question, "1", requester);
-  const id = asked.seen.id;
+    allowDevelopmentKeys: true,
+  });
+  const asked = await request(client, drafted, { payment: "direct" }, requester);
+  const { id, request: struct } = asked.seen;
   const claim = { ...about, contract: coordinator, request: id, model, prover: node.sender.address };
   const proof = await prove(challenge("claim", claim));
-  const answer = { request: id, input, output, c, proof, prover: node.sender.address };
+  const answer = { request: struct, answer: { input, output, c, proof }, prover: node.sender.address };
   const fulfilled = await settle(`fulfil:${id}`, fulfilCall(coordinator, answer), node);
-  if ((await client.result(id)) === undefined) throw new Error("the chain holds no result");
+  if ((await client.resultOf(id)) === undefined) throw new Error("the chain holds no result");
   look();
   await prover.close();
   await chain.close();

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect } from "chai";
+import { deployedArtifacts } from "../../../node/app/artifacts.ts";
 import { loadConfig } from "../../../node/app/config.ts";
 import { lock, type NodeOptions, startNode } from "../../../node/app/daemon.ts";
 import { silentLog } from "../../../node/app/observe.ts";
@@ -13,20 +14,22 @@ import { statement } from "../../../node/app/environment.ts";
 import type { Package } from "../../../node/app/model.ts";
 import { openPorts } from "../../../node/app/wiring.ts";
 import { type ChainClient, connect } from "../../../node/chain/client.ts";
-import { challenge, keyHash, ZERO_ID } from "../../../node/chain/codec.ts";
+import { challenge, keyHash } from "../../../node/chain/codec.ts";
 import { httpRpc } from "../../../node/chain/rpc.ts";
-import { deploy, register, request, type Wait } from "../../../node/chain/write.ts";
+import { draftRequest, ZERO_HASH } from "../../../node/chain/request.ts";
+import { deploy, openSeries, register, request, type Wait } from "../../../node/chain/write.ts";
 import { modelId } from "../../../node/chain/codec.ts";
 import { buildCircuit } from "../../../node/circuit/build.ts";
+import { describeTensors } from "../../../node/core/described.ts";
 import type { Digest, ModelId, VerifyingKey } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import type { Closed, Job } from "../../../node/job/job.ts";
 import { emit } from "../../../node/model/emit.ts";
-import type { Graph } from "../../../node/model/ir.ts";
+import { bordersOf, type Graph } from "../../../node/model/ir.ts";
 import { sha256 } from "../../../node/proof/files.ts";
 import { openProver } from "../../../node/proof/prover.ts";
 import { makeDevelopmentKey } from "../../../node/proof/setup.ts";
-import { artifact, senderOf, WALLETS } from "../../support/chain.ts";
+import { senderOf, WALLETS } from "../../support/chain.ts";
 import { servedChain } from "../../support/chainEmbedded.ts";
 import { hastyClock, memoryJournal, watch } from "../../support/fakes.ts";
 
@@ -59,10 +62,9 @@ describe("a whole node", function () {
     ({ vkey } = await makeDevelopmentKey({ r1cs, zkey }));
     const onnx = emit(GRAPH).bytes;
     const digests = { quantizedDigest: sha256(onnx), circuitDigest: circuit.sha256 as string };
-    pack = { name: "tiny", graph: GRAPH, onnx, zkey, keyHash: keyHash(vkey), ...digests };
+    pack = { name: "tiny", graph: GRAPH, onnx, claim: "public", zkey, keyHash: keyHash(vkey), ...digests };
     chain = await servedChain();
-    const artifacts = { registry: artifact("ModelRegistry"), coordinator: artifact("InferenceCoordinator") };
-    const { coordinator, block } = await deploy(artifacts, await wait(0));
+    const { coordinator, block } = await deploy(deployedArtifacts("."), await wait(0));
     client = await connect({ rpc: chain.url, coordinator });
     startBlock = block;
     fs.writeFileSync(path.join(folder, "prover.key"), WALLETS[2].privateKey, { mode: 0o600 });
@@ -82,35 +84,40 @@ describe("a whole node", function () {
       keyKind: "development" as const,
       inputLength: 4,
       outputLength: 4,
+      series: await openSeries(client, "tiny", ["development"], publisher),
+      inputKinds: ["data"] as const,
+      collateralBps: 0,
+      royaltyBps: 0,
+      tensors: describeTensors(bordersOf(GRAPH)),
     };
     const prover = publisher.sender.address;
-    const id = modelId({ ...model, publisher: prover, keyHash: keyHash(vkey) });
-    const served = { id, name: pack.name, inputLength: 4, outputLength: 4, estimateMs: 0 };
+    const id = modelId({ ...model, keyHash: keyHash(vkey) });
+    const served = { id, name: pack.name, inputLength: 4, outputLength: 4, privateInput: false, estimateMs: 0 };
     const snark = await openProver();
     const facts = { ...model, keyHash: keyHash(vkey) };
     const padded = { ...facts, outputLength: 5 }; // its zero bytes are in the word already: registers, but no answer fits
     const recordOf = async (asked: ModelId) => (asked === id ? facts : padded) as never;
     const ports = openPorts([pack], { modelOf: recordOf }, snark, 0, silentLog);
     const { signal } = new AbortController();
-    expect(await ports.models.served(ZERO_ID as ModelId, signal)).to.equal(undefined);
+    expect(await ports.models.served(ZERO_HASH as ModelId, signal)).to.equal(undefined);
     expect(await ports.models.served(id, signal)).to.deep.equal(served);
-    const { output, c } = await ports.infer.run(served, INPUT, signal);
+    const { output, c } = await ports.infer.run(served, { bytes: INPUT }, signal);
     expect(output).to.deep.equal(OUTPUT);
     const { chainId, registry } = client;
     const r = challenge("sample", {
       chainId,
       contract: registry,
-      request: ZERO_ID,
+      request: ZERO_HASH,
       model: id,
       prover,
       c,
       input: INPUT,
       output,
     });
-    const { proof } = await ports.proving.prove({ model: served, input: INPUT, output, c, r }, signal);
+    const { proof } = await ports.proving.prove({ model: served, input: { bytes: INPUT }, output, c, r }, signal);
     const other = Uint8Array.from(output, (byte, i) => (i === 0 ? byte ^ 1 : byte));
     const lie: unknown = await ports.proving
-      .prove({ model: served, input: INPUT, output: other, c, r }, signal)
+      .prove({ model: served, input: { bytes: INPUT }, output: other, c, r }, signal)
       .catch((error: unknown) => error);
     expect(lie).to.be.instanceOf(NodeError).with.property("code", "integrity");
     await ports.close();
@@ -146,12 +153,19 @@ describe("a whole node", function () {
     const again: unknown = await startNode(config, options).catch((error: unknown) => error);
     expect(again, "a second node on the same folder").to.be.instanceOf(NodeError).with.property("code", "environment");
 
-    const deadline = (await client.head()).time + 3600;
-    const terms = { requiredEvidence: 1, allowDevelopmentKeys: true, fee: 1n };
-    const asked = await request(client, { model, input: INPUT, deadline, ...terms }, "one", await wait(1));
+    const requester = await wait(1);
+    const drafted = draftRequest({
+      requester: requester.sender.address,
+      model,
+      from: { kind: "data", bytes: INPUT },
+      now: (await client.head()).time,
+      fee: 1n,
+      allowDevelopmentKeys: true,
+    });
+    const asked = await request(client, drafted, { payment: "direct" }, requester);
     const job: Job = await seen.until(({ state }) => state === "closed");
     expect((job as Closed).reason.kind).to.equal("fulfilled");
-    const result = await client.result(asked.seen.id);
+    const result = await client.resultOf(asked.seen.id);
     const environment = statement({ prover: "wasm" });
     const kernel = createHash("sha256").update(fs.readFileSync("node/groth16/kernel.wasm")).digest("hex");
     expect(JSON.parse(environment.text)).to.deep.include({ prover: "wasm", kernel });

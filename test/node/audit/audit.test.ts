@@ -5,13 +5,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { audit, type AuditReport } from "../../../node/audit/audit.ts";
 import type { ChainClient, ModelRecord } from "../../../node/chain/client.ts";
-import { challenge, keccak, keyHash, modelId } from "../../../node/chain/codec.ts";
+import { challenge, keyHash, modelId, seriesId } from "../../../node/chain/codec.ts";
+import { draftRequest, requestId } from "../../../node/chain/request.ts";
 import { bindingOf, claimOf } from "../../../node/circuit/claim.ts";
-import { type Address, Evidence, type Hex, type RequestId, type VerifyingKey } from "../../../node/core/domain.ts";
+import { type Address, Evidence, type ModelId, type Hex, type VerifyingKey } from "../../../node/core/domain.ts";
 import { NodeError } from "../../../node/core/errors.ts";
 import { type BorderTensor, byteLengthOf, decodeTensors, encodeTensors } from "../../../node/core/tensor.ts";
 import { requantizer } from "../../../node/app/cli/audit.ts";
-import { modelFacts } from "../../../node/app/cli/register.ts";
+import { FREE, modelFacts } from "../../../node/app/cli/register.ts";
 import { openModel, type OpenModel } from "../../../node/app/model.ts";
 import { evaluate, outputsOf } from "../../../node/model/evaluate.ts";
 import { canonicalJson, type Json } from "../../../node/proof/json.ts";
@@ -22,7 +23,6 @@ import { prove, TRAPDOOR, verifyingKeyOf } from "../../support/trapdoor.ts";
 const PUBLISHER = "0x00000000000000000000000000000000000000A1" as Address;
 const PROVER = "0x00000000000000000000000000000000000000B2" as Address;
 const COORDINATOR = "0x00000000000000000000000000000000000000C3" as Address;
-const REQUEST = `0x${"11".repeat(32)}` as RequestId;
 const HASH: Hex = `0x${"22".repeat(32)}`;
 
 interface Loose {
@@ -31,33 +31,45 @@ interface Loose {
 }
 
 /** A chain on which the model is registered as given, and one request answered with a proof that holds under TRAPDOOR. */
-function chainOf(model: OpenModel, over: Partial<ModelRecord>, key: VerifyingKey): ChainClient {
-  const facts = { ...modelFacts(model), publisher: PUBLISHER, ...over, keyHash: keyHash(key) };
-  const rest = { key: COORDINATOR, retired: false, registeredAt: 0, manifestURI: "" };
+function chainOf(model: OpenModel, over: Partial<ModelRecord>, key: VerifyingKey) {
+  const series = seriesId(PUBLISHER, "series");
+  const facts = { ...modelFacts(model, series, FREE), ...over, keyHash: keyHash(key) };
+  const rest = {
+    ...{ key: COORDINATOR, retired: false, registeredAt: 0, manifestURI: "", version: 1, successor: undefined },
+    registrant: PUBLISHER,
+  };
   const record: ModelRecord = { ...rest, ...facts };
   const id = modelId(record);
+  const domain = { chainId: 1n, coordinator: COORDINATOR };
   const input = new Uint8Array(byteLengthOf(model.inputs)).fill(1);
   const tensors = evaluate(model.graph, decodeTensors(model.inputs, input));
   const output = encodeTensors(model.outputs, outputsOf(model.graph, tensors));
   const c = bindingOf(input, output);
-  const claim = { chainId: 1n, contract: COORDINATOR, request: REQUEST, model: id, prover: PROVER, c, input, output };
+  const terms = { requester: PUBLISHER, model: id, now: 1, fee: 5n, claimPeriod: 0, allowDevelopmentKeys: true };
+  const { request } = draftRequest({ ...terms, from: { kind: "data", bytes: input } });
+  const asked = requestId(domain, request);
+  const claim = { chainId: 1n, contract: COORDINATOR, request: asked, model: id, prover: PROVER, c, input, output };
   const r = challenge("claim", claim);
   const proof = prove(TRAPDOOR, { c, v: claimOf(input, output, r).v, r });
-  const seen = { id: REQUEST, model: id, block: { number: 1, hash: HASH }, transaction: HASH };
+  const seen = { id: asked, block: { number: 1, hash: HASH }, transaction: HASH };
   const evidence = Evidence.zk | (record.keyKind === "development" ? Evidence.developmentKey : 0);
   const environment: Hex = `0x${"0".repeat(64)}`;
-  const terms = { requester: PUBLISHER, fee: 0n, deadline: 9, requiredEvidence: 1, allowDevelopmentKeys: true };
   const answers: Partial<ChainClient> = {
-    chainId: 1n,
-    coordinator: COORDINATOR,
-    requested: async () => ({ ...seen, ...terms, input }),
-    fulfilled: async () => ({ ...seen, prover: PROVER, evidence, environment, c, output, proof }),
-    result: async () => ({ output, model: id, prover: PROVER, evidence, fulfilledAt: 1, environment }),
-    requestOf: async () => ({ ...terms, model: id, inputHash: keccak(input), status: "fulfilled" }),
+    ...domain,
+    requested: async () => ({ ...seen, request, input }),
+    fulfilled: async () => ({ ...seen, model: id, price: 5n, prover: PROVER, evidence, environment, c, output, proof }),
+    resultOf: async () => ({ output, model: id, prover: PROVER, evidence, fulfilledAt: 1, environment }),
+    seriesOf: async () => ({
+      owner: PUBLISHER,
+      pendingOwner: undefined,
+      keyKinds: ["development"],
+      versions: 1,
+      name: "series",
+    }),
     modelOf: async () => record,
     keyOf: async () => key,
   };
-  return answers as ChainClient;
+  return { client: answers as ChainClient, request: asked };
 }
 
 describe("an audit with the model's package", function () {
@@ -70,7 +82,7 @@ describe("an audit with the model's package", function () {
   after(() => model.close());
 
   const run = (over: Partial<ModelRecord>, key: VerifyingKey): Promise<AuditReport> =>
-    audit({ client: chainOf(model, over, key), request: REQUEST, fromBlock: 0, folder: model.package.folder });
+    audit({ ...chainOf(model, over, key), fromBlock: 0, folder: model.package.folder });
   const found = (report: AuditReport): string | undefined =>
     report.checks.find(({ name }) => name === "key and lengths")?.detail;
 
@@ -95,6 +107,44 @@ describe("an audit with the model's package", function () {
     expect(found(report)).to.match(/: the input's length, the output's length$/);
   });
 
+  it("fails where other tensors are registered than the model has", async () => {
+    const { tensors } = modelFacts(model, seriesId(PUBLISHER, "series"), FREE);
+    const scaled = Uint8Array.from(tensors, (byte, i) => (i === 3 ? byte + 1 : byte)); // the first input's exponent
+    const report = await run({ tensors: scaled }, model.package.vkey as VerifyingKey);
+    expect(found(report)).to.match(/: the tensors' types, scales and shapes$/);
+  });
+
+  it("names publisher, version, royalty, successor and price, and how the price came about", async () => {
+    const successor = `0x${"44".repeat(32)}` as ModelId;
+    const report = await run({ royaltyBps: 250, successor, version: 3 }, model.package.vkey as VerifyingKey);
+    expect(report.answers.model)
+      .to.match(/version 3 of "series"; 2\.5 % of each price/)
+      .and.to.contain(successor);
+    const proven = await run({}, verifyingKeyOf(TRAPDOOR));
+    expect(proven.answers.output).to.contain("for 5 wei").and.to.contain("and this audit did again");
+    expect(proven.checks.find(({ name }) => name === "price")?.detail).to.contain("at the second of the answer");
+  });
+
+  it("fails where the price is not that of the second, nor of the claim", async () => {
+    const scene = chainOf(model, {}, model.package.vkey as VerifyingKey);
+    const paid = async (price: bigint): Promise<string | undefined> => {
+      const seen = await scene.client.fulfilled(scene.request, 0);
+      const client = { ...scene.client, fulfilled: async () => ({ ...seen!, price }) };
+      const { checks } = await audit({ ...scene, client, fromBlock: 0 });
+      return checks.find(({ name }) => name === "price")?.outcome;
+    };
+    expect([await paid(4n), await paid(5n), await paid(6n)]).to.deep.equal(["failed", "ok", "failed"]);
+  });
+
+  it("fails where the request's terms are not those that the id is the digest of", async () => {
+    const scene = chainOf(model, {}, model.package.vkey as VerifyingKey);
+    const seen = await scene.client.requested(scene.request, 0);
+    const other = { ...seen!, request: { ...seen!.request, maxFee: 6n } };
+    const client = { ...scene.client, requested: async () => other };
+    const { checks } = await audit({ ...scene, client, fromBlock: 0 });
+    expect(checks.find(({ name }) => name === "request")?.outcome).to.equal("failed");
+  });
+
   it("finds nothing wrong with key and lengths where they are the package's", async () => {
     const report = await run({}, model.package.vkey as VerifyingKey);
     expect(found(report)).to.contain("the package has the key on chain");
@@ -113,8 +163,7 @@ describe("an audit of a model of several inputs that was calibrated at random", 
 
   it("derives everything again from the package alone: dimensions, ranges, seed, types and widths are in the manifest", async () => {
     const key = model.package.vkey as VerifyingKey;
-    const client = chainOf(model, {}, key);
-    const options = { client, request: REQUEST, fromBlock: 0, folder: model.package.folder };
+    const options = { ...chainOf(model, {}, key), fromBlock: 0, folder: model.package.folder };
     const report = await audit({ ...options, requantize: requantizer(undefined) });
     const outcomes = Object.fromEntries(report.checks.map(({ name, outcome }) => [name, outcome]));
     expect(outcomes).to.include({
@@ -140,8 +189,8 @@ describe("an audit of a model of several inputs that was calibrated at random", 
       change(manifest);
       fs.writeFileSync(path.join(folder, MANIFEST), canonicalJson(manifest as unknown as Json));
       const other = await openModel(folder, { keys: true });
-      const client = chainOf(other, {}, model.package.vkey as VerifyingKey);
-      const { checks } = await audit({ client, request: REQUEST, fromBlock: 0, folder });
+      const scene = chainOf(other, {}, model.package.vkey as VerifyingKey);
+      const { checks } = await audit({ ...scene, fromBlock: 0, folder });
       await other.close();
       expect(checks.find((check) => check.name === "package")?.outcome, name).to.equal("ok");
       const derived = checks.find((check) => check.name === "quantized ONNX derived again");

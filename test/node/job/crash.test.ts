@@ -7,9 +7,14 @@ import path from "node:path";
 import { expect } from "chai";
 import { type RequestSeen, TOPICS } from "../../../node/chain/codec.ts";
 import { httpRpc } from "../../../node/chain/rpc.ts";
-import { nodeOn, stage, type Staged } from "../../support/chain.ts";
+import { NOBODY } from "../../../node/chain/request.ts";
+import type { Address } from "../../../node/core/domain.ts";
+import { nodeOn, stage, type Staged, WALLETS } from "../../support/chain.ts";
 import type { ChildOptions } from "../../support/chainChild.ts";
 import { servedChain } from "../../support/chainEmbedded.ts";
+
+const FEE = 10n ** 15n;
+const COLLATERAL = 3n * 10n ** 14n;
 
 /** In the order in which one job passes them. */
 const POINTS = [
@@ -20,6 +25,9 @@ const POINTS = [
   ...["submitted:loaded", "submitted:stepped", "submitted:stored"],
   ...["settled:loaded", "settled:stepped", "settled:stored"],
 ];
+
+/** Those around the transactions: "recorded" and "sent" are of a claim or of several answers. */
+const MARKET_POINTS = POINTS.filter((point) => /^(recorded|sent|inferred:loaded|proved:|submitted:loaded)/.test(point));
 
 interface Ended {
   readonly code: number | null;
@@ -40,56 +48,77 @@ function run(options: ChildOptions): Promise<Ended> {
   });
 }
 
-describe("a node that is killed", function () {
-  this.timeout(120_000);
-  let chain: Awaited<ReturnType<typeof servedChain>>;
-  let staged: Staged;
-  let folder: string;
-  let options: Omit<ChildOptions, "fault">;
-  const asked: RequestSeen[] = [];
+for (const market of [false, true]) {
+  describe(`a node that is killed${market ? ", and that claims requests and answers them together" : ""}`, function () {
+    this.timeout(120_000);
+    let chain: Awaited<ReturnType<typeof servedChain>>;
+    let staged: Staged;
+    let folder: string;
+    let options: Omit<ChildOptions, "fault">;
+    const asked: RequestSeen[] = [];
 
-  before(async () => {
-    chain = await servedChain();
-    staged = await stage(httpRpc(chain.url));
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-crash-"));
-    const { coordinator } = staged.client;
-    options = {
-      rpcUrl: chain.url,
-      coordinator,
-      model: staged.model,
-      place: { dir: path.join(folder, "jobs") },
-      startBlock: 0,
-    };
-  });
-  after(async () => {
-    await chain.close();
-    fs.rmSync(folder, { recursive: true });
-  });
-
-  // One data folder through all of it: each child finds what the one before left, at whatever point that died.
-  for (const point of POINTS) {
-    it(`at "${point}" dies there`, async () => {
-      asked.push(await staged.ask({ seed: asked.length }));
-      const ended = await run({ ...options, fault: point });
-      expect(ended.signal, ended.said).to.equal("SIGKILL");
+    before(async () => {
+      chain = await servedChain();
+      staged = await stage(httpRpc(chain.url));
+      folder = fs.mkdtempSync(path.join(os.tmpdir(), "glassbox-crash-"));
+      const { coordinator } = staged.client;
+      options = {
+        rpcUrl: chain.url,
+        coordinator,
+        model: staged.model,
+        place: { dir: path.join(folder, "jobs") },
+        startBlock: 0,
+        market,
+      };
     });
-  }
+    after(async () => {
+      await chain.close();
+      fs.rmSync(folder, { recursive: true });
+    });
+    const ask = async (): Promise<void> =>
+      void asked.push(await staged.ask({ seed: asked.length, fee: FEE, minCollateral: COLLATERAL }));
 
-  it("has in the end answered each request once, and left no nonce open", async () => {
-    const ended = await run({ ...options, fault: undefined });
-    expect(ended.code, ended.said).to.equal(0);
-    const filter = { address: staged.client.coordinator, topics: [TOPICS.fulfilled], fromBlock: "0x0" };
-    const logs = (await staged.rpc.request("eth_getLogs", [filter])) as { topics: string[] }[];
-    expect(logs.map(({ topics }) => topics[1]).sort()).to.deep.equal(asked.map(({ id }) => id).sort());
+    // One data folder through all of it: each child finds what the one before left, at whatever point that died.
+    for (const point of market ? MARKET_POINTS : POINTS) {
+      it(`at "${point}" dies there`, async () => {
+        await ask();
+        if (market) await ask();
+        const ended = await run({ ...options, fault: point });
+        expect(ended.signal, ended.said).to.equal("SIGKILL");
+      });
+    }
 
-    const node = await nodeOn(staged, { place: options.place });
-    const jobs = await node.store.list();
-    expect(jobs.map((job) => job.state === "closed" && job.reason.kind)).to.deep.equal(asked.map(() => "fulfilled"));
-    await node.tick();
-    expect(await node.status()).to.deep.include({ openIntents: 0 });
-    // One transaction for the environment, one for each answer, and not one more.
-    const nonce = await staged.rpc.request("eth_getTransactionCount", [node.sender.address, "latest"]);
-    expect(Number(nonce)).to.equal(asked.length + 1);
-    await node.stop();
+    it("has in the end answered each request once, lost no collateral, and left no nonce open", async () => {
+      const ended = await run({ ...options, fault: undefined });
+      expect(ended.code, ended.said).to.equal(0);
+      const logs = async (topic: string): Promise<(string | undefined)[]> => {
+        const filter = { address: staged.client.coordinator, topics: [topic], fromBlock: "0x0" };
+        const found = (await staged.rpc.request("eth_getLogs", [filter])) as { topics: string[] }[];
+        return found.map(({ topics }) => topics[1]).sort();
+      };
+      const ids = asked.map(({ id }) => id).sort();
+      expect(await logs(TOPICS.fulfilled)).to.deep.equal(ids);
+      expect(await logs(TOPICS.claimed)).to.deep.equal(market ? ids : []);
+      const earned = await staged.client.balanceOf(WALLETS[2].address as Address, NOBODY);
+      const count = BigInt(asked.length);
+      // What came with the first claims stays in the account, and paid for the later ones.
+      if (market)
+        expect(earned)
+          .to.be.at.least(count * FEE)
+          .and.to.be.at.most(count * (FEE + COLLATERAL));
+      else expect(earned).to.equal(count * FEE);
+
+      const node = await nodeOn(staged, { place: options.place });
+      const jobs = await node.store.list();
+      expect(jobs.map((job) => job.state === "closed" && job.reason.kind)).to.deep.equal(asked.map(() => "fulfilled"));
+      await node.tick();
+      expect(await node.status()).to.deep.include({ openIntents: 0 });
+      // One transaction for the environment, one for each claim and answer, and not one more; fewer where answers went
+      // together.
+      const nonce = Number(await staged.rpc.request("eth_getTransactionCount", [node.sender.address, "latest"]));
+      if (market) expect(nonce).to.be.lessThan(2 * asked.length + 1);
+      else expect(nonce).to.equal(asked.length + 1);
+      await node.stop();
+    });
   });
-});
+}
