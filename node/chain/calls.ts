@@ -22,12 +22,22 @@ import {
   registryAbi,
 } from "./codec.ts";
 import { type Drafted, inputKindsMask, NOBODY, type Request, requestTuple } from "./request.ts";
-import type { Call } from "./submit.ts";
 
 const tokenAbi = new Interface([
   "function approve(address spender, uint256 amount) returns (bool)",
   "function allowance(address owner, address spender) view returns (uint256)",
 ]);
+
+/** A transaction, but for its sender. */
+export interface Call {
+  /** Undefined deploys `data` as a contract. */
+  readonly to: Address | undefined;
+  readonly data: Hex;
+  /** Wei. */
+  readonly value?: bigint;
+  /** Gas limit; without it the chain is asked for an estimate. */
+  readonly gas?: bigint;
+}
 
 /** All that the registry is told of a model. */
 export interface Registration {

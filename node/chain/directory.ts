@@ -6,7 +6,7 @@ import { NodeError } from "../core/errors.ts";
 import { DIRECTORY_ABI } from "./abi.ts";
 import { bytesOf, hexOf } from "./codec.ts";
 import type { Rpc } from "./rpc.ts";
-import type { Call } from "./submit.ts";
+import type { Call } from "./calls.ts";
 
 const directoryAbi = new Interface(DIRECTORY_ABI);
 

@@ -4,21 +4,12 @@
 import type { Address, Hex } from "../core/domain.ts";
 import { asNodeError, NodeError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
+import type { Call } from "./calls.ts";
 import type { BlockRef } from "./codec.ts";
 import { blockAt, quantity } from "./follow.ts";
 import type { Signer } from "./keys.ts";
 import { explained } from "./refusal.ts";
 import { revertOf, type Rpc } from "./rpc.ts";
-
-export interface Call {
-  /** Undefined deploys `data` as a contract. */
-  readonly to: Address | undefined;
-  readonly data: Hex;
-  /** Wei. */
-  readonly value?: bigint;
-  /** Gas limit; without it the chain is asked for an estimate. */
-  readonly gas?: bigint;
-}
 
 /** A nonce that is spoken for. */
 export interface Intent {

@@ -7,6 +7,7 @@ import type { Clock } from "../core/ports.ts";
 import {
   approveCall,
   approvedCall,
+  type Call,
   createSeriesCall,
   type Payment,
   registerCall,
@@ -17,7 +18,7 @@ import {
 import type { ChainClient } from "./client.ts";
 import { decodeRequested, keyHash, modelId, type RawLog, type RequestSeen, seriesId, TOPICS } from "./codec.ts";
 import { type Drafted, NOBODY } from "./request.ts";
-import type { Call, MinedReceipt, Sender } from "./submit.ts";
+import type { MinedReceipt, Sender } from "./submit.ts";
 
 /** What Hardhat writes into artifacts/, as far as it is needed here. */
 export interface Artifact {

@@ -1,10 +1,10 @@
 // Proved answers of one model that are ready at about the same time go out in one transaction, which checks their proofs
 // together. One intent names all its requests, so that after a crash each of them is found to be sent, or none.
-import { fulfilBatchCall, fulfilCall, type Fulfilment } from "../chain/calls.ts";
+import { type Call, fulfilBatchCall, fulfilCall, type Fulfilment } from "../chain/calls.ts";
 import type { ChainClient } from "../chain/client.ts";
 import { quantity } from "../chain/follow.ts";
 import { explained } from "../chain/refusal.ts";
-import type { Call, Sender } from "../chain/submit.ts";
+import type { Sender } from "../chain/submit.ts";
 import type { ModelId, RequestId } from "../core/domain.ts";
 import { asNodeError, throwIfAborted } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";

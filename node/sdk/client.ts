@@ -4,6 +4,7 @@ import {
   approveCall,
   approvedCall,
   authoriseCall,
+  type Call,
   depositCall,
   type Payment,
   requestCall,
@@ -12,7 +13,6 @@ import {
 import { connect } from "../chain/client.ts";
 import { decodeRequested, parseAddress, parseId, TOPICS } from "../chain/codec.ts";
 import { type Drafted, draftRequest, NOBODY, type Request, requestId, type Terms } from "../chain/request.ts";
-import type { Call } from "../chain/submit.ts";
 import type { Address, Hex, ModelId, RequestId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";

@@ -4,7 +4,7 @@ import type { ChainClient } from "../chain/client.ts";
 import type { RawLog } from "../chain/codec.ts";
 import { quantity, readLogs } from "../chain/follow.ts";
 import { explained } from "../chain/refusal.ts";
-import type { Call } from "../chain/submit.ts";
+import type { Call } from "../chain/calls.ts";
 import type { Address, Hex } from "../core/domain.ts";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";

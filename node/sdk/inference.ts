@@ -1,9 +1,8 @@
 // The handle of one request: its events, its verified result, and what its requester may still do about it.
-import { cancelCall, expireCall, retryCallbackCall } from "../chain/calls.ts";
+import { type Call, cancelCall, expireCall, retryCallbackCall } from "../chain/calls.ts";
 import { decodeRequested, TOPICS } from "../chain/codec.ts";
 import type { RequestStatus } from "../chain/client.ts";
 import type { Request } from "../chain/request.ts";
-import type { Call } from "../chain/submit.ts";
 import type { Hex, RequestId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import { type Context, type Receipt, receiptOf, send } from "./context.ts";

@@ -1,7 +1,7 @@
 // Requests that one party signs and another sends: EIP-712 by the requester, payment from its account, or by its signature for
 // an ERC-2612 token or for Permit2, in the same transaction through RequestRelay.
 import { AbiCoder, Interface, Signature } from "ethers";
-import { requestForCall } from "../chain/calls.ts";
+import { type Call, requestForCall } from "../chain/calls.ts";
 import { bytesOf, hexOf, relayAbi } from "../chain/codec.ts";
 import {
   type Drafted,
@@ -14,7 +14,6 @@ import {
   requestTuple,
   typedDomain,
 } from "../chain/request.ts";
-import type { Call } from "../chain/submit.ts";
 import type { Address, Hex } from "../core/domain.ts";
 import { asNodeError, NodeError } from "../core/errors.ts";
 import { addressOf, type Context, orAborted, refusedBy, walletOf } from "./context.ts";

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { ChainClient } from "../../chain/client.ts";
 import { parseId, type RequestSeen } from "../../chain/codec.ts";
 import { settle, type Wait } from "../../chain/write.ts";
-import type { Call } from "../../chain/submit.ts";
+import type { Call } from "../../chain/calls.ts";
 import type { RequestId } from "../../core/domain.ts";
 import { NodeError } from "../../core/errors.ts";
 import { grouped } from "../terminal.ts";

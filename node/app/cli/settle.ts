@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { cancelCall, claimCall, expireCall, retryCallbackCall } from "../../chain/calls.ts";
 import { collateralAt, NOBODY } from "../../chain/request.ts";
-import type { Call } from "../../chain/submit.ts";
+import type { Call } from "../../chain/calls.ts";
 import { integerOption } from "./context.ts";
 import { requestIn, type Scene, sendCommand } from "./send.ts";
 
