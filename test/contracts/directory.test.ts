@@ -13,7 +13,8 @@ const KEY = keccakOfText("key");
 const NEWER = keccakOfText("newer key");
 const ENDPOINT = "https://prover.example/private";
 
-describe("ProverDirectory", () => {
+describe("ProverDirectory", function () {
+  this.timeout(20_000);
   let chain: Chain;
   let s: Stage;
   let directory: BaseContract;
