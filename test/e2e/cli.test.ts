@@ -1,5 +1,6 @@
 // The command line as people use it: real processes, real files, exit codes, JSON, and what is said when something is wrong.
 import { expect } from "chai";
+import { Wallet } from "ethers";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -47,6 +48,8 @@ describe("the command line", function () {
       "evaluate",
       "register",
       "request",
+      ...["show", "claim", "expire", "cancel", "retry-callback", "balance", "deposit", "withdraw", "authorise"],
+      ...["deprecate", "retire", "offer-series", "accept-series"],
       "node",
       "audit",
       "bench",
@@ -216,8 +219,9 @@ describe("the command line", function () {
       const open = await glassbox("audit", asked["request"] as string, ...where());
       expect(open.code, open.stderr).to.equal(3);
       expect(open.stderr).to.contain("no result");
-      const early = await glassbox("refund", asked["request"] as string, ...where(), "--key-file", "1.key");
+      const early = await glassbox("expire", asked["request"] as string, ...where(), "--key-file", "1.key");
       expect(early.code, early.stderr).to.equal(3);
+      expect(early.stderr).to.contain("deadline is not over");
       const penniless = await glassbox("withdraw", ...where(), "--key-file", "0.key");
       expect(penniless.code, penniless.stderr).to.equal(3);
       const stranger = await glassbox("retire", registered["model"] as string, ...where(), "--key-file", "1.key");
@@ -231,6 +235,101 @@ describe("the command line", function () {
       expect(late.stderr).to.contain("retired");
       const unknown = await glassbox("audit", `0x${"11".repeat(32)}`, ...where());
       expect(unknown.code, unknown.stderr).to.equal(3);
+    });
+
+    it("registers a version with terms, which is shown, deprecated and handed over", async () => {
+      const terms = ["--series", "tests", "--royalty", "2.5", "--collateral", "50", "--input-kinds", "data,source"];
+      const key = ["--key-file", "0.key"];
+      const { model, series } = (await json("register", "bc", ...terms, ...where(), ...key)) as Record<string, string>;
+      const shown = await json("show", model as string, ...where());
+      expect(shown).to.deep.include({
+        royaltyBps: 250,
+        collateralBps: 5000,
+        inputKinds: ["data", "source"],
+        version: 1,
+      });
+      const other = await json("register", "bc", "--series", series as string, ...where(), ...key);
+      await json("deprecate", model as string, other["model"] as string, ...where(), ...key);
+      expect(await json("show", model as string, ...where())).to.include({ successor: other["model"] });
+      const heir = new Wallet(chain.keys[1] as string).address;
+      await json("offer-series", series as string, heir, ...where(), ...key);
+      const thief = await glassbox("accept-series", series as string, ...where(), "--key-file", "2.key");
+      expect(thief.code, thief.stderr).to.equal(3);
+      await json("accept-series", series as string, ...where(), "--key-file", "1.key");
+      expect(await json("show", series as string, ...where())).to.include({ owner: heir, name: "tests", versions: 2 });
+      const dear = await glassbox("register", "bc", "--royalty", "25.01", ...where(), ...key);
+      expect(dear.code, dear.stderr).to.equal(2);
+      const both = await glassbox("register", "bc", "--input-kinds", "data,private", ...where(), ...key);
+      expect(both.code, both.stderr).to.equal(3);
+    });
+
+    it("asks in an auction from an account, claims, cancels, and says what the accounts hold", async () => {
+      const { model } = await json("register", "bc", "--series", "market", ...where(), "--key-file", "0.key");
+      const requester = new Wallet(chain.keys[1] as string).address;
+      await json("deposit", "5000", ...where(), "--key-file", "1.key");
+      const held = async (who: string): Promise<unknown> => (await json("balance", who, ...where()))["balance"];
+      expect(await held(requester)).to.equal("5000");
+      const input = ["--package", "bc", "--input", `${path.resolve(MODEL)}/test.npz#5`];
+      const ask = [
+        "request",
+        model as string,
+        ...input,
+        "--no-wait",
+        "--from-account",
+        ...where(),
+        "--key-file",
+        "1.key",
+      ];
+      const auction = ["--min-fee", "100", "--max-fee", "1000", "--ramp", "300", "--collateral", "77"];
+      const asked = (await json(...ask, ...auction))["request"] as string;
+      expect(await held(requester)).to.equal("4000");
+      const open = await json("show", asked, ...where());
+      expect(open).to.deep.include({ status: "open" });
+      expect(open["terms"]).to.deep.include({ minFee: "100", maxFee: "1000", minCollateral: "77" });
+
+      await json("claim", asked, ...where(), "--key-file", "2.key");
+      const claimer = new Wallet(chain.keys[2] as string).address;
+      expect((await json("show", asked, ...where()))["claim"]).to.deep.include({ claimer });
+      const late = await glassbox("cancel", asked, ...where(), "--key-file", "1.key");
+      expect(late.code, late.stderr).to.equal(3);
+      expect(late.stderr).to.contain("claimed, answered, expired");
+
+      const soon = (await json(...ask, "--fee", "500", "--start-in", "3600"))["request"] as string;
+      expect(await held(requester)).to.equal("3500");
+      await json("cancel", soon, ...where(), "--key-file", "1.key");
+      expect(await held(requester)).to.equal("4000");
+      expect(await json("show", soon, ...where())).to.include({ status: "expired" });
+
+      const poor = await glassbox(...ask, "--fee", "4001");
+      expect(poor.code, poor.stderr).to.equal(3);
+      expect(poor.stderr).to.contain("holds less");
+      const payer = ["--from-account", requester, "--fee", "10", "--key-file", "2.key"];
+      const spend = ["request", model as string, ...input, "--no-wait", ...where(), ...payer];
+      expect((await glassbox(...spend)).stderr).to.contain("authorised less");
+      await json("authorise", claimer, "10", ...where(), "--key-file", "1.key");
+      await json(...spend);
+      const left = await json("balance", requester, "--consumer", claimer, ...where());
+      expect(left).to.include({ balance: "3990", allowance: "0" });
+      await json("withdraw", "--amount", "3000", ...where(), "--key-file", "1.key");
+      await json("withdraw", ...where(), "--key-file", "1.key");
+      expect(await held(requester)).to.equal("0");
+    });
+
+    it("says what is wrong with the terms of a request before it is sent", async () => {
+      const id = `0x${"11".repeat(32)}`;
+      const input = ["--input", "0x00"];
+      const cases: readonly (readonly [RegExp, readonly string[]])[] = [
+        [/either flat or rises/, [...input, "--fee", "1", "--max-fee", "2"]],
+        [/either flat or rises/, [...input, "--min-fee", "1"]],
+        [/is no amount/, [...input, "--fee", "0.5"]],
+        [/there is no input/, ["--fee", "1"]],
+        [/a source brings the input/, [...input, "--source", `0x${"22".repeat(20)}`]],
+      ];
+      for (const [words, args] of cases) {
+        const { code, stderr } = await glassbox("request", id, ...args, ...where(), "--key-file", "1.key");
+        expect(stderr).to.match(words);
+        expect(code, stderr).to.equal(2);
+      }
     });
 
     it("refuses a key file that others can read", async () => {

@@ -18,6 +18,7 @@ import { proveCommand, verifyCommand } from "./prove.ts";
 import { acceptSeriesCommand, deprecateCommand, offerSeriesCommand, retireCommand } from "./publish.ts";
 import { registerCommand } from "./register.ts";
 import { requestCommand } from "./request.ts";
+import { showCommand } from "./status.ts";
 import { cancelCommand, claimCommand, expireCommand, retryCallbackCommand } from "./settle.ts";
 
 const EXIT_TEXT = `
@@ -53,6 +54,7 @@ for (const command of [
   offerSeriesCommand(),
   acceptSeriesCommand(),
   requestCommand(),
+  showCommand(),
   cancelCommand(),
   claimCommand(),
   expireCommand(),
