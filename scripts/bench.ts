@@ -178,7 +178,7 @@ async function main({ networks, models, entries, runs, out, json, check }: Optio
   }
   if (entries.length > 0) {
     progress("dist/");
-    buildDist();
+    await buildDist();
     const [stamp, races] = await stamped(runs, () => raceAll(entries, work, runs, rapidsnark));
     const provers: ProverResults = { ...stamp, races };
     results = { ...results, provers };

@@ -1,4 +1,4 @@
-// `npm run build`: the contracts' artifacts, and dist/, the package of the prover alone (glassbox/groth16). The kernel that
+// `npm run build`: the contracts' artifacts, and dist/, the package that others install. The kernel that
 // both the project and dist/ use is built by bootstrap.mjs before.
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -9,5 +9,5 @@ process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 
 const built = spawnSync(process.execPath, ["node_modules/hardhat/dist/src/cli.js", "build"], { stdio: "inherit" });
 if (built.status !== 0) process.exit(built.status ?? 1);
-buildDist();
+await buildDist();
 process.stdout.write("built artifacts/ and dist/\n");

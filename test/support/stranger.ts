@@ -66,7 +66,7 @@ export async function stranger(): Promise<Stranger> {
   await writePtau(at("tau.ptau"), Math.log2(domain));
   await snarkjs.zKey.newZKey(at("circuit.r1cs"), at("tau.ptau"), at("first.zkey"));
   await snarkjs.zKey.contribute(at("first.zkey"), at("snarkjs.zkey"), "test", "of no worth");
-  install(folder.path);
+  await install(folder.path, ["snarkjs", "ffjavascript"]);
   return {
     ...folder,
     rows: constraints,
@@ -75,16 +75,20 @@ export async function stranger(): Promise<Stranger> {
   };
 }
 
-const packageFolder = (name: string): string => {
-  const main = createRequire(import.meta.url).resolve(name);
-  return main.slice(0, main.lastIndexOf(path.join("node_modules", name))) + path.join("node_modules", name);
-};
+/** Not every package has a main file, or shows its package.json. */
+function packageFolder(name: string): string {
+  const places = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  const found = places.map((place) => path.join(place, name)).find((folder) => existsSync(folder));
+  if (found === undefined) throw new Error(`${name} is not installed`);
+  return found;
+}
 
 /** As npm would, but that other packages are links. */
-function install(folder: string): void {
+export async function install(folder: string, packages: readonly string[]): Promise<void> {
   mkdirSync(path.join(folder, "node_modules"));
-  buildDist(path.join(folder, "node_modules/glassbox"));
-  for (const name of ["snarkjs", "ffjavascript"]) {
+  await buildDist(path.join(folder, "node_modules/glassbox"));
+  for (const name of packages) {
+    mkdirSync(path.dirname(path.join(folder, "node_modules", name)), { recursive: true });
     symlinkSync(packageFolder(name), path.join(folder, "node_modules", name), "junction");
   }
   writeFileSync(path.join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
