@@ -86,9 +86,11 @@ export async function wire(config: Config, packages: readonly Package[], options
       proving: opened.proving,
       policy: {
         minimumFees: Object.fromEntries([[NOBODY, config.minimumFee], ...(config.tokenFees ?? [])]),
+        coverGas: config.coverGas,
         claim: config.claim,
         claimSeconds: config.claimSeconds,
         collateralPercent: config.collateralPercent,
+        callbackGas: config.callbackGas,
         marginSeconds: config.marginSeconds,
         maxAttempts: config.maxAttempts,
         backoffMs: exponentialBackoff,

@@ -21,6 +21,9 @@ export function refusalOf(asked: RequestSeen, model: ServedModel, { policy, chai
   if (r.maxFee < least) {
     return `the fee of at most ${r.maxFee} ${unitOf(r)} is below this node's minimum of ${least}`;
   }
+  if (r.consumer !== NOBODY && r.callbackGas > policy.callbackGas) {
+    return `its callback may use ${r.callbackGas} gas, this node pays for ${policy.callbackGas}`;
+  }
   if (r.prover !== NOBODY && r.prover !== chain.prover) return `only prover ${r.prover} may answer it`;
   const inEvent = r.inputKind === "data" || r.inputKind === "source";
   if (inEvent && asked.input.length !== model.inputLength) {
@@ -30,6 +33,11 @@ export function refusalOf(asked: RequestSeen, model: ServedModel, { policy, chai
   if (missing !== 0) return `evidence of bits ${missing} is demanded, which this node cannot provide`;
   return undefined;
 }
+
+/** Of a claim and an answer with a short output, without the consumer's call (test/contracts/snapshots/gas.json). */
+const GAS = 400_000n;
+/** Seconds between looks at what gas costs. */
+const GAS_WAIT = 60;
 
 export interface Need {
   /** Seconds that must be left to the deadline. */
@@ -72,17 +80,21 @@ export async function look(job: OpenJob, ports: Ports, need: Need, signal: Abort
   const short = (left: number): Looked =>
     over("expired", `${left} s are left to the deadline, ${Math.ceil(need.left)} s are needed`);
   if (deadline - now < need.left) return short(deadline - now);
-  const least = ports.policy.minimumFees[r.token] ?? 0n;
+  const minimum = ports.policy.minimumFees[r.token] ?? 0n;
   if (standing.status === "claimed") {
     const { claimer, end } = standing;
     if (claimer === ports.chain.prover) return { go: true, standing, now };
     // A claim that ends with the deadline leaves no second to anybody else.
     const taken = `claimed by ${claimer} to ${end}`;
     if (deadline - (end + 1) < need.left) return over("elsewhere", taken);
-    if (priceAt(r, end - r.claimPeriod) < least) return over("elsewhere", `${taken}, at too low a price`);
+    if (priceAt(r, end - r.claimPeriod) < minimum) return over("elsewhere", `${taken}, at too low a price`);
     if (now <= end) return wait(`the end of the claim by ${claimer}`, end + 1 - now);
     return { go: true, standing, now };
   }
+  const gas = ports.policy.coverGas && r.token === NOBODY ? GAS + BigInt(r.callbackGas) : 0n;
+  const cost = gas === 0n ? 0n : gas * (await ports.chain.gasPrice(signal));
+  if (cost > r.maxFee) return wait(`gas that its fee covers; now it costs ${cost} wei`, GAS_WAIT);
+  const least = cost > minimum ? cost : minimum;
   const pays = timeOfPrice(r, least);
   if (pays === undefined) return over("refused", `it never pays ${least} ${unitOf(r)}`);
   if (deadline - pays < Math.max(0, need.left - need.work))

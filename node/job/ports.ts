@@ -68,6 +68,8 @@ export interface JobChain {
   readonly prover: Address;
   /** Unix seconds: what the next block will say, as far as the newest one and the time since tell. */
   time(signal: AbortSignal): Promise<number>;
+  /** Wei per gas that a transaction would pay now. */
+  gasPrice(signal: AbortSignal): Promise<bigint>;
   standing(asked: RequestSeen, signal: AbortSignal): Promise<Standing>;
   modelOf(id: ModelId, signal: AbortSignal): Promise<Pick<ModelRecord, "retired" | "collateralBps"> | undefined>;
   /** r of this node's claim about the request. */
@@ -103,11 +105,15 @@ export type ClaimPolicy = "never" | "auto" | "always";
 export interface Policy {
   /** Least price by token, in its smallest unit; NOBODY is the native coin. A token that is not here is not served. */
   readonly minimumFees: Readonly<Record<Address, bigint>>;
+  /** Whether the price must cover the gas of claim and answer, at today's price; of the native coin only. */
+  readonly coverGas: boolean;
   /** auto: claims first what takes at least claimSeconds to prove. */
   readonly claim: ClaimPolicy;
   readonly claimSeconds: number;
   /** Most collateral of a claim, in percent of its price. */
   readonly collateralPercent: number;
+  /** Most gas of the consumer's call, which the sender of the answer pays. */
+  readonly callbackGas: number;
   /** Seconds before the deadline by which the answer must be sent. */
   readonly marginSeconds: number;
   readonly maxAttempts: number;

@@ -163,9 +163,11 @@ export function trapdoorProving(
 export function policyOf(over: Partial<Policy> = {}): Policy {
   return {
     minimumFees: { [NOBODY]: 1n },
+    coverGas: false,
     claim: "never",
     claimSeconds: 0,
     collateralPercent: 100,
+    callbackGas: 500_000,
     marginSeconds: 10,
     maxAttempts: 5,
     backoffMs: () => 0,
@@ -188,6 +190,7 @@ export function noInputs(): Inputs {
 /** The chain as a job sees it, in variables that the test sets. */
 export interface FakeJobChain extends JobChain {
   now: number;
+  gas: bigint;
   stands: Standing;
   collateralBps: number;
   state: Progress;
@@ -205,6 +208,7 @@ export function fakeJobChain({ request }: RequestSeen): FakeJobChain {
   const chain: FakeJobChain = {
     prover: PROVER,
     now: request.deadline - 3600,
+    gas: 0n,
     stands: { status: "open" },
     collateralBps: 0,
     state: { kind: "none" },
@@ -213,6 +217,7 @@ export function fakeJobChain({ request }: RequestSeen): FakeJobChain {
     claims: [],
     refuse: undefined,
     time: async () => chain.now,
+    gasPrice: async () => chain.gas,
     standing: async () => chain.stands,
     modelOf: async () => ({ retired: false, collateralBps: chain.collateralBps }),
     challenge: ({ c }) => (c * 3n + 1n) % R,

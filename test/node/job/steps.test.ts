@@ -123,6 +123,16 @@ describe("the steps", () => {
       await refuses(setting({ ...paid, policy: policy(6n) }), "refused", /below this node's minimum of 6/);
       await refuses(setting(paid), "refused", /does not take/);
     });
+    it("takes the callback's gas that it pays for, and refuses one more; without a consumer the number says nothing", async () => {
+      const calling = (callbackGas: number, consumer = WALLET as Address): Case =>
+        setting({
+          request: requestSeen({ request: { consumer, callbackGas } }),
+          policy: policyOf({ minimumFees: { [NOBODY]: 1000n }, callbackGas: 70_000 }),
+        });
+      await admits(calling(70_000));
+      await refuses(calling(70_001), "refused", /may use 70001 gas, this node pays for 70000/);
+      await admits(calling(70_001, NOBODY));
+    });
     it("takes what is for anybody or for it, and refuses what is for another prover", async () => {
       for (const prover of [NOBODY, PROVER]) await admits(setting({ request: requestSeen({ request: { prover } }) }));
       const other = WALLET as Address;
@@ -350,6 +360,24 @@ describe("a step before its time", () => {
     const reason = await closedBy({ ...base, asked: late.request, state: "accepted" }, dear);
     expect(reason).to.include({ kind: "refused" });
     expect(reason.text).to.match(/too late/);
+  });
+
+  it("waits for a price that covers the gas, where that is wanted, and for cheaper gas", async () => {
+    const wei = { ...TERMS, maxFee: 100n * 400_000n };
+    const dear = auction(1000, { coverGas: true }, wei);
+    dear.chain.gas = 50n;
+    await first(dear).then(WAITS(49, /price of 20000000/));
+    dear.chain.gas = 100n;
+    await first(dear).then(WAITS(99, /price of 40000000/));
+    dear.chain.gas = 101n;
+    await first(dear).then(WAITS(60, /gas that its fee covers/));
+    const called = auction(1000, { coverGas: true }, { ...wei, callbackGas: 1 });
+    called.chain.gas = 100n;
+    await first(called).then(WAITS(60, /gas that its fee covers; now it costs 40000100 wei/));
+    const token = `0x${"70".repeat(20)}` as Address;
+    const paid = auction(1000, { coverGas: true, minimumFees: { [token]: 0n } }, { token });
+    paid.chain.gas = 10n ** 12n;
+    expect(isWaiting(await first(paid)), "in tokens, gas is not compared").to.equal(false);
   });
 
   it("waits for the end of another's claim, and takes over at the second after it", async () => {
