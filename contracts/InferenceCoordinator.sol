@@ -51,9 +51,10 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
     ISignatureValidator public immutable signatureValidator;
     IGroth16Verifier public immutable verifier;
 
-    /// @dev Whom a fulfilment pays, and what it declares.
-    struct Prover {
-        address account;
+    /// @dev Whom a fulfilment pays, and what the prover declares: the statement and its position.
+    struct Parties {
+        address prover;
+        address publisher;
         uint16 position;
         bytes32 environment;
     }
@@ -371,15 +372,15 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
     function _fulfil(
         Request memory r,
         Answer calldata answer,
-        address account
+        address prover
     ) private nonReentrant returns (RequestId id) {
-        Prover memory prover = _proverOf(account);
         ModelHead memory head = registry.headOf(r.model);
+        Parties memory parties = _partiesOf(prover, r.model, head);
         id = idOf(r);
-        (bytes memory reason, uint256[3] memory signals) = _check(id, r, answer, account, head);
+        (bytes memory reason, uint256[3] memory signals) = _check(id, r, answer, prover, head);
         if (reason.length > 0) LowLevelCall.bubbleRevert(reason);
         verifier.verify(head.key, answer.proof, signals);
-        _settle(id, r, answer, prover, head);
+        _settle(id, r, answer, parties, head);
     }
 
     /// @dev All of {fulfilBatch} but the consumers' calls.
@@ -387,13 +388,13 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
     function _fulfilMany(
         Request[] memory requests,
         Answer[] calldata answers,
-        address account
+        address prover
     ) private nonReentrant returns (RequestId[] memory settled) {
         uint256 n = requests.length;
         require(n == answers.length && n > 0 && n <= MAX_BATCH, BatchInvalid(n, answers.length));
-        Prover memory prover = _proverOf(account);
         ModelId model = requests[0].model;
         ModelHead memory head = registry.headOf(model);
+        Parties memory parties = _partiesOf(prover, model, head);
 
         settled = new RequestId[](n);
         uint256[] memory items = new uint256[](n);
@@ -405,7 +406,7 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
             require(ModelId.unwrap(r.model) == ModelId.unwrap(model), BatchOfTwoModels(model, r.model));
             Answer calldata answer = answers[i];
             RequestId id = idOf(r);
-            (bytes memory reason, uint256[3] memory signals) = _check(id, r, answer, account, head);
+            (bytes memory reason, uint256[3] memory signals) = _check(id, r, answer, prover, head);
             if (reason.length > 0) {
                 emit ItemSkipped(id, reason);
                 continue;
@@ -428,7 +429,7 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
             bytes memory reason;
             if (k >= decided) reason = _reason(GasTooLow.selector, gasleft(), reserved + CHECK_GAS + PROOF_GAS);
             else if (valid & (1 << k) == 0) reason = abi.encodeWithSelector(InvalidProof.selector);
-            else reason = _settle(id, requests[i], answers[i], prover, head);
+            else reason = _settle(id, requests[i], answers[i], parties, head);
             if (reason.length > 0) {
                 emit ItemSkipped(id, reason);
                 settled[i] = RequestId.wrap(0);
@@ -511,7 +512,7 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         RequestId id,
         Request memory r,
         Answer calldata answer,
-        Prover memory prover,
+        Parties memory parties,
         ModelHead memory head
     ) private returns (bytes memory reason) {
         RequestRecord storage record = _requests[id];
@@ -521,29 +522,29 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         uint256 price = r.priceAt(claimed ? claimedAt : block.timestamp);
         uint32 evidence = _evidenceOf(r, head);
         record.word = _keep(id, answer.output);
-        record.party = prover.account;
+        record.party = parties.prover;
         record.at = uint32(block.timestamp);
-        record.environment = prover.position;
+        record.environment = parties.position;
         record.evidence = uint8(evidence);
         record.status = uint8(RequestStatus.Fulfilled);
-        _pay(r, head, prover.account, price);
+        _pay(r, head, parties, price);
         if (claimed) {
             uint256 collateral = r.collateralAt(price, head.collateralBps);
             if (block.timestamp > r.claimEnd(claimedAt)) {
                 _credit(r.payer, r.token, collateral / 2);
-                _credit(prover.account, r.token, collateral - collateral / 2);
+                _credit(parties.prover, r.token, collateral - collateral / 2);
                 emit CollateralForfeited(id, claimer, collateral);
             } else {
-                _credit(prover.account, r.token, collateral);
+                _credit(parties.prover, r.token, collateral);
             }
         }
         emit Fulfilled(
             id,
             r.model,
-            prover.account,
+            parties.prover,
             price,
             evidence,
-            prover.environment,
+            parties.environment,
             answer.c,
             answer.output,
             answer.proof
@@ -557,10 +558,11 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         return keccak256(output);
     }
 
-    function _proverOf(address account) private view returns (Prover memory) {
-        require(account != address(0), ProverMissing());
-        uint16 position = _environmentCounts[account];
-        return Prover(account, position, _environments[account][position]);
+    function _partiesOf(address prover, ModelId model, ModelHead memory head) private view returns (Parties memory) {
+        require(prover != address(0), ProverMissing());
+        address publisher = head.royaltyBps > 0 ? registry.publisherOf(model) : address(0);
+        uint16 position = _environmentCounts[prover];
+        return Parties(prover, publisher, position, _environments[prover][position]);
     }
 
     function _notOpen(RequestId id, uint8 status) private pure returns (bytes memory) {
@@ -578,10 +580,10 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         if (r.consumer != address(0)) gas_ += _callbackGas(r);
     }
 
-    function _pay(Request memory r, ModelHead memory head, address prover, uint256 price) private {
+    function _pay(Request memory r, ModelHead memory head, Parties memory parties, uint256 price) private {
         uint256 royalty = (price * head.royaltyBps) / BPS;
-        if (royalty > 0) _credit(registry.publisherOf(r.model), r.token, royalty);
-        _credit(prover, r.token, price - royalty);
+        if (royalty > 0) _credit(parties.publisher, r.token, royalty);
+        _credit(parties.prover, r.token, price - royalty);
         _credit(r.payer, r.token, r.maxFee - price);
     }
 

@@ -57,8 +57,9 @@ library Groth16 {
         require(_holds(batch, 0, 1, gasleft()), InvalidProof());
     }
 
-    /// @notice Which of many proofs of one key {verify} would accept. One check if all of them do; whatever is among them,
-    /// at most three for every two of them and a few.
+    /// @notice Which of many proofs of one key {verify} would accept. One check if all of them do. Else halves are checked, and
+    /// so on, to the first bad one; from there on as many as before and then twice as many: at most three checks for two
+    /// proofs, and a few.
     /// @param proofs 352 bytes each: the eight words of a proof, then its signals.
     /// @return valid bit i is set if proof i holds
     /// @return decided how many were decided, from the first on, before the gas ran low
@@ -85,7 +86,14 @@ library Groth16 {
 
         uint256 from = 0;
         uint256 size = count;
+        // Among the proofs from `from` to before this one there is a bad one; 0 if that is not known.
+        uint256 bad = 0;
         while (from < count) {
+            if (bad == from + 1) {
+                ++from;
+                bad = 0;
+                continue;
+            }
             if (size > count - from) size = count - from;
             uint256 pairingGas = PAIRING_GAS + PAIR_GAS * (size + 3);
             if (gasleft() < CHECK_GAS + (pairingGas * 64) / 63) {
@@ -93,11 +101,10 @@ library Groth16 {
                 size /= 2;
             } else if (_holds(batch, from, from + size, pairingGas)) {
                 for (uint256 to = from + size; from < to; ++from) valid |= 1 << indices[from];
-                size *= 2;
-            } else if (size > 1) {
-                size /= 2;
+                size = bad > from + 1 ? (bad - from) / 2 : 2 * size;
             } else {
-                ++from;
+                bad = from + size;
+                if (size > 1) size /= 2;
             }
         }
         return (valid, n);
@@ -229,11 +236,10 @@ library Groth16 {
         return (Bn254.Q - y) % Bn254.Q;
     }
 
+    /// @dev Whether signals and coordinates are below their bounds; of B's the pairing precompile finds that itself.
     function _inField(uint256[8] calldata p, uint256[3] calldata s) private pure returns (bool) {
         bool signals = s[0] < Bn254.R && s[1] < Bn254.R && s[2] < Bn254.R;
-        bool a = p[0] < Bn254.Q && p[1] < Bn254.Q;
-        bool b = p[2] < Bn254.Q && p[3] < Bn254.Q && p[4] < Bn254.Q && p[5] < Bn254.Q;
-        return signals && a && b && p[6] < Bn254.Q && p[7] < Bn254.Q;
+        return signals && p[0] < Bn254.Q && p[1] < Bn254.Q && p[6] < Bn254.Q && p[7] < Bn254.Q;
     }
 
     /// @dev Whether A and C are on the curve, or infinity. So no precompile but the pairing, which sees to B, can fail.
