@@ -5,6 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { QUESTIONS } from "../node/audit/audit.ts";
 import { supportedOps } from "../node/model/onnx/ops.ts";
+import { gasDocument } from "../scripts/gasdoc.ts";
 import { opsDocument } from "../scripts/opsdoc.ts";
 import { opsOfModel, readNodeTests, testedOps } from "./support/nodeTests.ts";
 
@@ -76,6 +77,10 @@ describe("documents", () => {
 
   it("docs/ops.md: is what the tables in the code say (node scripts/opsdoc.ts writes it)", () => {
     expect(fs.readFileSync("docs/ops.md", "utf8")).to.equal(opsDocument());
+  });
+
+  it("docs/gas.md: is what the snapshots say (npm run gasdoc writes it)", () => {
+    expect(fs.readFileSync("docs/gas.md", "utf8")).to.equal(gasDocument());
   });
 
   it("docs/ops.md: each of its ops is compared with onnxruntime, or with the ONNX project's results", () => {
