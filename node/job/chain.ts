@@ -47,6 +47,7 @@ export function openJobChain(options: JobChainOptions): JobChain {
       if (newest?.hash !== head.hash) newest = { number: head.number, hash: head.hash, seenAt: at };
       return head.time + Math.floor((at - newest.seenAt) / 1000);
     },
+    gasPrice: async (signal) => BigInt((await client.rpc.request("eth_gasPrice", [], signal)) as string),
     async standing({ id, request }, signal): Promise<Standing> {
       const status = await client.statusOf(request, signal);
       if (status === "fulfilled") return { status, by: (await client.resultOf(id, signal))?.prover };
