@@ -10,15 +10,15 @@ interface Options {
   readonly fromBlock?: number;
 }
 
-const about = (name: string, description: string): Command =>
-  new Command(name)
+const about = (command: Command, description: string): Command =>
+  command
     .description(description)
     .argument("<request>", "the request's id")
     .option("--from-block <n>", "first block to search for the request", integerOption(0));
 
 export const claimCommand = (): Command =>
   sendCommand<[id: string], Options>(
-    about("claim", "keep other provers off a request, at the price of this moment and for collateral"),
+    about(new Command("claim"), "keep other provers off a request, at the price of this moment and for collateral"),
     ["claim 0x9c... --key-file prover.key"],
     async ({ client, wait, fromBlock }, id): Promise<Call> => {
       const { request: r } = await requestIn(client, id, fromBlock, wait.signal);
@@ -38,21 +38,21 @@ const callAbout =
 
 export const expireCommand = (): Command =>
   sendCommand<[id: string], Options>(
-    about("expire", "after the deadline, give an unanswered request's fee back to its payer's account"),
+    about(new Command("expire"), "after the deadline, give an unanswered request's fee back to its payer's account"),
     ["expire 0x9c... --key-file me.key"],
     callAbout(expireCall),
   );
 
 export const cancelCommand = (): Command =>
   sendCommand<[id: string], Options>(
-    about("cancel", "take a request back before its start, with its whole fee"),
+    about(new Command("cancel"), "take a request back before its start, with its whole fee"),
     ["cancel 0x9c... --key-file me.key"],
     callAbout(cancelCall),
   );
 
 export const retryCallbackCommand = (): Command =>
   sendCommand<[id: string], Options>(
-    about("retry-callback", "call a request's consumer again, where its call failed"),
+    about(new Command("retry-callback"), "call a request's consumer again, where its call failed"),
     ["retry-callback 0x9c... --key-file me.key"],
     callAbout(retryCallbackCall),
   );
