@@ -10,7 +10,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { formatEther } from "ethers";
 import { audit } from "../node/audit/audit.ts";
-import { deployedArtifacts } from "../node/app/artifacts.ts";
+import { planOf } from "../node/app/artifacts.ts";
 import { requantizer, showAudit } from "../node/app/cli/audit.ts";
 import { keyCache } from "../node/app/cli/compile.ts";
 import { projectFolder, reportError } from "../node/app/cli/context.ts";
@@ -30,7 +30,8 @@ import { openKey } from "../node/chain/keys.ts";
 import { httpRpc } from "../node/chain/rpc.ts";
 import { memoryLog, openSender } from "../node/chain/submit.ts";
 import { draftRequest, NOBODY } from "../node/chain/request.ts";
-import { deploy, request, type Wait } from "../node/chain/write.ts";
+import { deploy } from "../node/chain/deploy.ts";
+import { request, type Wait } from "../node/chain/write.ts";
 import { EXIT_CODES, NodeError } from "../node/core/errors.ts";
 import type { Log, LogFields, OnProgress } from "../node/core/ports.ts";
 import { decodeTensors } from "../node/core/tensor.ts";
@@ -222,7 +223,7 @@ async function main(): Promise<number> {
     const requester = await waitOf(requesterKey);
     const deployed = await step(
       "deploy the contracts",
-      () => deploy(deployedArtifacts(projectFolder), publisher),
+      () => deploy(planOf(path.join(projectFolder, "artifacts")), rpc, publisher),
       ({ coordinator }) => `registry, and coordinator at ${coordinator}`,
     );
     const client = await connect({ rpc, coordinator: deployed.coordinator, signal });

@@ -5,8 +5,8 @@
 // Etherscan's key: `npx hardhat keystore set ETHERSCAN_API_KEY`, or the environment variable of that name.
 import { parseArgs } from "node:util";
 import { verifyContract } from "@nomicfoundation/hardhat-verify/verify";
-import { contractArtifact } from "../node/app/artifacts.ts";
-import { CONTRACT_NAMES, CONTRACTS, type ContractName, planned } from "../node/chain/deployments.ts";
+import { planOf } from "../node/app/artifacts.ts";
+import { CONTRACT_NAMES, CONTRACTS, type ContractName } from "../node/chain/deployments.ts";
 import { httpRpc } from "../node/chain/rpc.ts";
 import { buildRelease, releaseHardhat } from "./release.ts";
 
@@ -42,7 +42,7 @@ export async function verifySources({
         }),
     ...(explorerUrl === undefined || explorer !== "sourcify" ? {} : { verify: { sourcify: { apiUrl: explorerUrl } } }),
   });
-  const plan = planned((name) => contractArtifact(artifacts, name).bytecode, neededFor(names));
+  const plan = planOf(artifacts, neededFor(names));
   for (const name of names) {
     const { address } = plan.find((each) => each.name === name) as (typeof plan)[number];
     const constructorArgs = CONTRACTS[name].args.map(

@@ -1,16 +1,15 @@
-// The contracts' compiled code, as Hardhat leaves it in artifacts/.
+// The contracts' compiled code, as Hardhat leaves it in artifacts/, and what is to be deployed of it.
 import fs from "node:fs";
 import path from "node:path";
-import type { Compiled } from "../chain/deploy.ts";
-import { artifactFile, type ContractName } from "../chain/deployments.ts";
-import type { Artifact, Artifacts } from "../chain/write.ts";
+import type { Artifact } from "../chain/deploy.ts";
+import { artifactFile, type ContractName, type Planned, planned } from "../chain/deployments.ts";
 import { NodeError } from "../core/errors.ts";
 
 /** @param folder artifacts/ of the project, or of its release */
-export function contractArtifact(folder: string, name: ContractName): Artifact & Compiled {
+export function contractArtifact(folder: string, name: ContractName): Artifact {
   const file = path.join(folder, artifactFile(name));
   try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as Artifact & Compiled;
+    return JSON.parse(fs.readFileSync(file, "utf8")) as Artifact;
   } catch (cause) {
     throw new NodeError("environment", `the contracts are not compiled: ${file} cannot be read`, {
       mend: "Run `npm run build` in the project's folder.",
@@ -19,13 +18,6 @@ export function contractArtifact(folder: string, name: ContractName): Artifact &
   }
 }
 
-/** What `deploy` puts on a chain. */
-export function deployedArtifacts(root: string): Artifacts {
-  const of = (name: ContractName): Artifact => contractArtifact(path.join(root, "artifacts"), name);
-  return {
-    registry: of("ModelRegistry"),
-    validator: of("SignatureValidator"),
-    coordinator: of("InferenceCoordinator"),
-    relay: of("RequestRelay"),
-  };
-}
+/** What `deploy` puts on a chain, of the contracts compiled into `folder`; all, unless some are named. */
+export const planOf = (folder: string, names?: readonly ContractName[]): readonly Planned[] =>
+  planned((name) => contractArtifact(folder, name).bytecode, names);

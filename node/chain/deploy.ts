@@ -19,11 +19,40 @@ export interface Placed extends Planned {
 const codeAt = async (rpc: Rpc, address: Address, signal?: AbortSignal, block = "latest"): Promise<Hex> =>
   (await rpc.request("eth_getCode", [address, block], signal)) as Hex;
 
+export interface Deployed {
+  readonly registry: Address;
+  readonly coordinator: Address;
+  readonly relay: Address;
+  readonly directory: Address;
+  /** Nothing of ours is older. */
+  readonly block: number;
+  readonly placed: readonly Placed[];
+}
+
 /**
- * Sends what is missing, one after the other.
+ * Puts all of the table on a chain: sends what is missing, one after the other.
  * @param onPlaced told of each contract, as soon as it is there
  * @throws NodeError "chain"
  */
+export async function deploy(
+  plan: readonly Planned[],
+  rpc: Rpc,
+  wait: Wait,
+  onPlaced?: (placed: Placed) => void,
+): Promise<Deployed> {
+  const placed = await deployAll(plan, rpc, wait, onPlaced);
+  const at = (name: ContractName): Address => placed.find((each) => each.name === name)?.address as Address;
+  return {
+    registry: at("ModelRegistry"),
+    coordinator: at("InferenceCoordinator"),
+    relay: at("RequestRelay"),
+    directory: at("ProverDirectory"),
+    block: Math.min(...placed.map(({ block }) => block)),
+    placed,
+  };
+}
+
+/** As `deploy`, of a part of the table. */
 export async function deployAll(
   plan: readonly Planned[],
   rpc: Rpc,
@@ -102,11 +131,13 @@ async function ensureCreateX(rpc: Rpc, wait: Wait): Promise<void> {
   });
 }
 
-/** Where a contract's code differs from chain to chain or by its arguments: byte positions, as solc names them. */
-export interface Compiled {
+/** What Hardhat writes into artifacts/, as far as it is needed here. */
+export interface Artifact {
+  readonly bytecode: string;
   readonly deployedBytecode: string;
   /** Which run of the compiler made it. */
   readonly buildInfoId?: string;
+  /** Where the code differs by the constructor's arguments: byte positions. */
   readonly immutableReferences?: Readonly<
     Record<string, readonly { readonly start: number; readonly length: number }[]>
   >;
@@ -117,7 +148,7 @@ export type Comparison = "equal" | "differs" | "absent";
 /** Compares the code on the chain with what was compiled, all but the immutables, for each contract of the plan. */
 export async function compareAll(
   plan: readonly Planned[],
-  compiledOf: (name: ContractName) => Compiled,
+  compiledOf: (name: ContractName) => Artifact,
   rpc: Rpc,
   signal?: AbortSignal,
 ): Promise<readonly (Planned & { readonly outcome: Comparison })[]> {
@@ -131,7 +162,7 @@ export async function compareAll(
   );
 }
 
-function masked(code: string, { immutableReferences = {} }: Compiled): string {
+function masked(code: string, { immutableReferences = {} }: Artifact): string {
   return Object.values(immutableReferences)
     .flat()
     .reduce((text, { start, length }) => {

@@ -1,6 +1,5 @@
-// Transactions that people send, seen through to their block: deploy, register, ask, and `settle` for every other call of
-// calls.ts. No state of its own.
-import { AbiCoder, concat } from "ethers";
+// Transactions that people send, seen through to their block: register, ask, and `settle` for every other call of calls.ts;
+// deploying is in deploy.ts. No state of its own.
 import type { Address, Hex, KeyKind, ModelId, SeriesId } from "../core/domain.ts";
 import { NodeError } from "../core/errors.ts";
 import type { Clock } from "../core/ports.ts";
@@ -19,12 +18,6 @@ import type { ChainClient } from "./client.ts";
 import { decodeRequested, keyHash, modelId, type RawLog, type RequestSeen, seriesId, TOPICS } from "./codec.ts";
 import { type Drafted, NOBODY } from "./request.ts";
 import type { MinedReceipt, Sender } from "./submit.ts";
-
-/** What Hardhat writes into artifacts/, as far as it is needed here. */
-export interface Artifact {
-  readonly contractName: string;
-  readonly bytecode: string;
-}
 
 export interface Wait {
   readonly sender: Sender;
@@ -60,42 +53,6 @@ export async function settle(name: string, what: Call, wait: Wait): Promise<Mine
     await clock.sleep(pollMs, signal);
     await sender.tend(signal);
   }
-}
-
-export interface Artifacts {
-  readonly registry: Artifact;
-  readonly validator: Artifact;
-  readonly coordinator: Artifact;
-  readonly relay: Artifact;
-}
-
-export interface Deployed {
-  readonly registry: Address;
-  readonly coordinator: Address;
-  readonly relay: Address;
-  /** Of the first of them. */
-  readonly block: number;
-}
-
-/** Deploys registry, signature validator, coordinator and relay. */
-export async function deploy(artifacts: Artifacts, wait: Wait): Promise<Deployed> {
-  const put = async (artifact: Artifact, ...args: readonly Address[]) => {
-    const types = args.map(() => "address");
-    const data = concat([artifact.bytecode, AbiCoder.defaultAbiCoder().encode(types, args)]) as Hex;
-    const receipt = await settle(`deploy:${artifact.contractName}`, { to: undefined, data }, wait);
-    if (receipt.contract === undefined) throw new NodeError("chain", `${artifact.contractName} was not created`);
-    return { address: receipt.contract, block: receipt.block.number };
-  };
-  const registry = await put(artifacts.registry);
-  const validator = await put(artifacts.validator);
-  const coordinator = await put(artifacts.coordinator, registry.address, validator.address);
-  const relay = await put(artifacts.relay, coordinator.address);
-  return {
-    registry: registry.address,
-    coordinator: coordinator.address,
-    relay: relay.address,
-    block: registry.block,
-  };
 }
 
 /** The series of the sender's with this name, created if it is not there. */

@@ -6,7 +6,7 @@ import { AbiCoder } from "ethers";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { deployedArtifacts } from "../../node/app/artifacts.ts";
+import { planOf } from "../../node/app/artifacts.ts";
 import { awaitResult } from "../../node/app/cli/request.ts";
 import { loadConfig } from "../../node/app/config.ts";
 import { type RunningNode, startNode } from "../../node/app/daemon.ts";
@@ -17,7 +17,8 @@ import { bytesOf, hexOf, wordOf } from "../../node/chain/codec.ts";
 import { proverEntry } from "../../node/chain/directory.ts";
 import { draftRequest, type InputFrom } from "../../node/chain/request.ts";
 import { httpRpc } from "../../node/chain/rpc.ts";
-import { deploy, request, settle, type Wait } from "../../node/chain/write.ts";
+import { deploy } from "../../node/chain/deploy.ts";
+import { request, settle, type Wait } from "../../node/chain/write.ts";
 import { newSalt, privateCommitment, saltToBytes } from "../../node/core/commitment.ts";
 import { type Address, Evidence, type Hex, type ModelId } from "../../node/core/domain.ts";
 import type { Log, LogFields } from "../../node/core/ports.ts";
@@ -66,7 +67,7 @@ describe("a private input", function () {
       })),
     );
     requester = asking as Wait;
-    const deployed = await deploy(deployedArtifacts("."), publisher as Wait);
+    const deployed = await deploy(planOf("artifacts"), rpc, publisher as Wait);
     client = await connect({ rpc, coordinator: deployed.coordinator });
     const { bytecode } = artifact("ProverDirectory");
     const made = await settle("deploy:directory", { to: undefined, data: bytecode as Hex }, publisher as Wait);

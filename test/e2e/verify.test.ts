@@ -5,9 +5,8 @@ import { network } from "hardhat";
 import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { contractArtifact } from "../../node/app/artifacts.ts";
+import { planOf } from "../../node/app/artifacts.ts";
 import { deployAll } from "../../node/chain/deploy.ts";
-import { planned } from "../../node/chain/deployments.ts";
 import { httpRpc } from "../../node/chain/rpc.ts";
 import { buildRelease } from "../../scripts/release.ts";
 import { verifySources } from "../../scripts/verify.ts";
@@ -63,7 +62,7 @@ describe("source verification", function () {
     const rpc = httpRpc(rpcUrl);
     const wait = { sender: await senderOf(rpc, WALLETS[0]), clock: hastyClock() };
     const artifacts = await buildRelease(NAMES);
-    const plan = planned((name) => contractArtifact(artifacts, name).bytecode, NAMES);
+    const plan = planOf(artifacts, NAMES);
     await deployAll(plan, rpc, wait);
     await verifySources({ rpcUrl, explorer: "blockscout", explorerUrl, names: NAMES });
     expect(sent.map((form) => form.get("contractaddress"))).to.deep.equal(plan.map(({ address }) => address));
@@ -81,7 +80,7 @@ describe("source verification", function () {
 
   it("sends nothing where the code at the address is other than the source", async () => {
     const artifacts = await buildRelease(["Groth16Verifier"]);
-    const [verifier] = planned((name) => contractArtifact(artifacts, name).bytecode, ["Groth16Verifier"]);
+    const [verifier] = planOf(artifacts, ["Groth16Verifier"]);
     const rpc = httpRpc(rpcUrl);
     const code = (await rpc.request("eth_getCode", [verifier?.address, "latest"])) as string;
     await rpc.request("hardhat_setCode", [verifier?.address, code.replace(/6040/, "6041")]);

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { type AuditReport, audit } from "../../node/audit/audit.ts";
-import { deployedArtifacts } from "../../node/app/artifacts.ts";
+import { planOf } from "../../node/app/artifacts.ts";
 import { requantizer } from "../../node/app/cli/audit.ts";
 import { registerModel } from "../../node/app/cli/register.ts";
 import { awaitResult } from "../../node/app/cli/request.ts";
@@ -19,7 +19,8 @@ import { type ChainClient, connect } from "../../node/chain/client.ts";
 import { coordinatorAbi } from "../../node/chain/codec.ts";
 import { httpRpc } from "../../node/chain/rpc.ts";
 import { draftRequest, NOBODY } from "../../node/chain/request.ts";
-import { deploy, request, type Wait } from "../../node/chain/write.ts";
+import { deploy } from "../../node/chain/deploy.ts";
+import { request, type Wait } from "../../node/chain/write.ts";
 import { type Address, Evidence, type RequestId } from "../../node/core/domain.ts";
 import { decodeTensors, splitFlat } from "../../node/core/tensor.ts";
 import { toReals } from "../../node/model/border.ts";
@@ -55,7 +56,7 @@ async function goTheWay(chain: LocalChain, dataDir: string, name: Example = NAME
     })),
   );
   const [publisher, requester] = waits as [Wait, Wait];
-  const deployed = await deploy(deployedArtifacts("."), publisher);
+  const deployed = await deploy(planOf("artifacts"), rpc, publisher);
   const client = await connect({ rpc, coordinator: deployed.coordinator });
   const model = await openModel(pack.folder, { keys: true });
   const prover = wasmProver();

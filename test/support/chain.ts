@@ -8,8 +8,9 @@ import { signerOf } from "../../node/chain/keys.ts";
 import type { Rpc } from "../../node/chain/rpc.ts";
 import { draftRequest, type Request, type Terms, ZERO_HASH } from "../../node/chain/request.ts";
 import { memoryLog, openSender, type Sender, type SenderOptions } from "../../node/chain/submit.ts";
-import { deployedArtifacts } from "../../node/app/artifacts.ts";
-import { type Artifact, deploy, openSeries, register, request, type Wait } from "../../node/chain/write.ts";
+import { planOf } from "../../node/app/artifacts.ts";
+import { type Artifact, deploy } from "../../node/chain/deploy.ts";
+import { openSeries, register, request, type Wait } from "../../node/chain/write.ts";
 import { describeTensors } from "../../node/core/described.ts";
 import type { Address, Digest, ModelId } from "../../node/core/domain.ts";
 import { R } from "../../node/core/field.ts";
@@ -72,7 +73,7 @@ export type Over = Partial<Terms> & { readonly seed?: number; readonly struct?: 
 /** Deploys and registers through the node's own code. Account 0 publishes, account 1 asks; 2 and 3 are for provers. */
 export async function stage(rpc: Rpc): Promise<Staged> {
   const publisher: Wait = { sender: await senderOf(rpc, WALLETS[0]), clock: hastyClock() };
-  const deployed = await deploy(deployedArtifacts("."), publisher);
+  const deployed = await deploy(planOf("artifacts"), rpc, publisher);
   const client = await connect({ rpc, coordinator: deployed.coordinator });
   const model = await registerFake(client, publisher);
   return {

@@ -2,12 +2,11 @@
 // yet, and writes down where they are; --check compares what is there with the sources.
 import { Command } from "commander";
 import path from "node:path";
-import { compareAll, deployAll, type Placed } from "../../chain/deploy.ts";
-import { type ContractName, planned } from "../../chain/deployments.ts";
+import { compareAll, deploy, type Placed } from "../../chain/deploy.ts";
+import type { ContractName } from "../../chain/deployments.ts";
 import { httpRpc, type Rpc } from "../../chain/rpc.ts";
-import type { Address } from "../../core/domain.ts";
 import { EXIT_CODES, NodeError } from "../../core/errors.ts";
-import { contractArtifact } from "../artifacts.ts";
+import { contractArtifact, planOf } from "../artifacts.ts";
 import { writeDeployment } from "../deployment.ts";
 import { compilerOf, recordFile, recordOf, writeRecord } from "../record.ts";
 import { releaseArtifacts } from "../release.ts";
@@ -51,16 +50,15 @@ export function deployCommand(): Command {
           ? path.join(projectFolder, "artifacts")
           : await context.step("compile", (call) => releaseArtifacts(projectFolder, call));
       if (signer === undefined) return check(context, artifacts, rpc);
-      const plan = planned((name) => contractArtifact(artifacts, name).bytecode);
       const wait = waitOf(context, { rpc, chainId: BigInt(chainId) }, signer, options);
-      const placed = await context.step("deploy", ({ onProgress }) =>
-        deployAll(plan, rpc, wait, ({ name }) => onProgress({ what: name })),
+      const { placed, ...deployed } = await context.step("deploy", ({ onProgress }) =>
+        deploy(planOf(artifacts), rpc, wait, ({ name }) => onProgress({ what: name })),
       );
       const compiler = compilerOf(artifacts, contractArtifact(artifacts, "InferenceCoordinator"));
       const record = recordFile(projectFolder, chainId);
       if (options.quick !== true) writeRecord(record, recordOf(chainId, compiler, placed));
       const file = options.out === undefined ? defaultDeployment : context.path(options.out);
-      const deployment = { rpcUrl: options.rpc, chainId, ...wellKnown(placed) };
+      const deployment = { rpcUrl: options.rpc, chainId, ...deployed };
       writeDeployment(file, deployment);
       context.report({ ...deployment, contracts: placed.map(shown), file }, (say) => {
         for (const { name, address, gas } of placed)
@@ -74,20 +72,9 @@ export function deployCommand(): Command {
 
 const shown = ({ name, address, block, gas }: Placed) => ({ name, address, block, deployed: gas !== undefined });
 
-/** What other commands read. */
-function wellKnown(placed: readonly Placed[]) {
-  const at = (name: ContractName): Address => placed.find((each) => each.name === name)?.address as Address;
-  return {
-    registry: at("ModelRegistry"),
-    coordinator: at("InferenceCoordinator"),
-    relay: at("RequestRelay"),
-    block: Math.min(...placed.map(({ block }) => block)),
-  };
-}
-
 async function check(context: Context, artifacts: string, rpc: Rpc): Promise<void> {
   const artifact = (name: ContractName) => contractArtifact(artifacts, name);
-  const found = await compareAll(planned((name) => artifact(name).bytecode), artifact, rpc, context.signal); // prettier-ignore
+  const found = await compareAll(planOf(artifacts), artifact, rpc, context.signal);
   context.report(
     found.map(({ name, address, outcome }) => ({ name, address, outcome })),
     (say) => {

@@ -6,10 +6,11 @@ import { connect } from "../../../node/chain/client.ts";
 import { challenge, keyHash, modelId } from "../../../node/chain/codec.ts";
 import { fulfilCall } from "../../../node/chain/calls.ts";
 import { draftRequest, ZERO_HASH } from "../../../node/chain/request.ts";
-import { deploy, openSeries, register, request, settle, type Wait } from "../../../node/chain/write.ts";
+import { deploy } from "../../../node/chain/deploy.ts";
+import { openSeries, register, request, settle, type Wait } from "../../../node/chain/write.ts";
 import { describeTensors } from "../../../node/core/described.ts";
 import type { Digest } from "../../../node/core/domain.ts";
-import { deployedArtifacts } from "../../../node/app/artifacts.ts";
+import { planOf } from "../../../node/app/artifacts.ts";
 import { evaluate } from "../../../node/model/evaluate.ts";
 import { bordersOf } from "../../../node/model/ir.ts";
 import { sha256 } from "../../../node/proof/files.ts";
@@ -39,7 +40,7 @@ export const phase: Phase = async ({ folder, modelFolder, network }, look) => {
   const [publisher, requester, node] = (await Promise.all(
     WALLETS.slice(0, 3).map(async (wallet) => ({ sender: await senderOf(chain.rpc, wallet), clock: hastyClock() })),
   )) as [Wait, Wait, Wait];
-  const { coordinator } = await deploy(deployedArtifacts("."), publisher);
+  const { coordinator } = await deploy(planOf("artifacts"), chain.rpc, publisher);
   const client = await connect({ rpc: chain.rpc, coordinator });
   const { c } = signalsOf(graph, tensors);
   const about = { chainId: client.chainId, c, input, output };

@@ -4,17 +4,17 @@ import { expect } from "chai";
 import { network } from "hardhat";
 import Glassbox from "../../../ignition/modules/Glassbox.ts";
 import { CREATEX, CREATEX_SIGNER } from "../../../node/chain/createx.ts";
-import { compareAll, type Compiled, deployAll, type Placed } from "../../../node/chain/deploy.ts";
+import { type Artifact, compareAll, deployAll, type Placed } from "../../../node/chain/deploy.ts";
 import { CONTRACT_NAMES, CONTRACTS, type ContractName, planned } from "../../../node/chain/deployments.ts";
 import { httpRpc, localRpc, type Rpc } from "../../../node/chain/rpc.ts";
 import { contractArtifact } from "../../../node/app/artifacts.ts";
-import type { Artifact, Wait } from "../../../node/chain/write.ts";
+import type { Wait } from "../../../node/chain/write.ts";
 import type { NodeError } from "../../../node/core/errors.ts";
 import { startChain } from "../../../scripts/localchain.ts";
 import { senderOf, WALLETS } from "../../support/chain.ts";
 import { hastyClock } from "../../support/fakes.ts";
 
-const artifact = (name: ContractName): Artifact & Compiled => contractArtifact("artifacts", name);
+const artifact = (name: ContractName): Artifact => contractArtifact("artifacts", name);
 const plan = planned((name) => artifact(name).bytecode);
 const whereAll = Object.fromEntries(plan.map(({ name, address }) => [name, address]));
 const where = (placed: readonly Placed[]): Record<string, string> =>
@@ -114,7 +114,7 @@ describe("deploying", function () {
     const { deployedBytecode } = artifact("Groth16Verifier");
     const at = 200;
     const flipped = (parseInt(deployedBytecode.charAt(at), 16) ^ 1).toString(16);
-    const other = (name: ContractName): Compiled =>
+    const other = (name: ContractName): Artifact =>
       name === "Groth16Verifier"
         ? { deployedBytecode: deployedBytecode.slice(0, at) + flipped + deployedBytecode.slice(at + 1) }
         : artifact(name);
