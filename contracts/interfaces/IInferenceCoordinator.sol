@@ -81,6 +81,7 @@ interface IInferenceCoordinator is ILedger {
     error NotStarted(uint256 start, uint256 time);
     error AlreadyStarted(uint256 start, uint256 time);
     error ClaimsNotTaken(RequestId id);
+    error ClaimTooLate(uint256 latest, uint256 deadline);
     error ClaimedByOther(RequestId id, address claimer, uint256 end);
     error ProverNotChosen(address prover, address chosen);
     error DeadlineNotPassed(uint256 deadline, uint256 time);
@@ -125,7 +126,8 @@ interface IInferenceCoordinator is ILedger {
     function cancel(Request calldata r) external;
 
     /// @notice Locks the price of this second for the caller, who may fulfil alone to the claim's end, and takes the collateral
-    /// from the caller's account, into which msg.value is put before.
+    /// from the caller's account, into which msg.value is put before. It must leave as much time to the deadline as it lasts,
+    /// so that an answer which it keeps out can be sent again after it.
     function claim(Request calldata r) external payable;
 
     /// @notice Brings an output and the proof that the model maps the request's input to it. Anybody may send it; the fee
