@@ -1,6 +1,5 @@
 // The registry: series and their owners, what a registration records, and everything that keeps one out. Descriptions of
 // tensors have tensor.test.ts.
-import { bn254 } from "@noble/curves/bn254.js";
 import { expect } from "chai";
 import { keccak256 } from "ethers";
 import type { Hex } from "../../node/core/domain.ts";
@@ -31,6 +30,7 @@ import { bytesOf } from "../support/contractsVectors.ts";
 import {
   TRAPDOOR,
   bytesOfWords,
+  g2OutsideSubgroup,
   keyWords,
   proofWords,
   prove,
@@ -44,23 +44,6 @@ const WORDS = keyWords(verifyingKeyOf(TRAPDOOR));
 const [BETA, GAMMA, DELTA, IC] = [2, 6, 10, 14];
 type Signer = keyof Stage["signers"];
 const UNKNOWN = `0x${"12".repeat(32)}`;
-
-/** A point of the twist that is on the curve but outside of the subgroup of order R, [imaginary, real] halves. */
-function outsideSubgroup(): bigint[] {
-  const { Fp2 } = bn254.fields;
-  for (let real = 1n; ; real++) {
-    const x = Fp2.create({ c0: real, c1: 0n });
-    const square = Fp2.add(Fp2.mul(Fp2.sqr(x), x), bn254.G2.Point.CURVE().b);
-    let y: typeof x;
-    try {
-      y = Fp2.sqrt(square);
-    } catch {
-      continue;
-    }
-    const point = bn254.G2.Point.fromAffine({ x, y });
-    if (!point.isTorsionFree()) return [x.c1, x.c0, y.c1, y.c0];
-  }
-}
 
 describe("ModelRegistry", () => {
   let chain: Chain;
@@ -298,7 +281,7 @@ describe("ModelRegistry", () => {
     });
 
     it("with a G2 point on the curve but outside of the subgroup", async () => {
-      const point = outsideSubgroup();
+      const point = g2OutsideSubgroup();
       for (const from of [BETA, GAMMA, DELTA]) {
         const words = WORDS.map((word, i) => (i >= from && i < from + 4 ? (point[i - from] as bigint) : word));
         await refuses({ key: key(words) }, "KeyPointNotInSubgroup");

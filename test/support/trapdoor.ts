@@ -52,6 +52,32 @@ export function g2(scalar: bigint): G2 {
   ];
 }
 
+/** A point of the twist that is on the curve but outside of the subgroup of order R: x and y, imaginary half first. */
+export function g2OutsideSubgroup(): bigint[] {
+  const { Fp2 } = bn254.fields;
+  for (let real = 1n; ; real++) {
+    const x = Fp2.create({ c0: real, c1: 0n });
+    const square = Fp2.add(Fp2.mul(Fp2.sqr(x), x), bn254.G2.Point.CURVE().b);
+    let y: typeof x;
+    try {
+      y = Fp2.sqrt(square);
+    } catch {
+      continue;
+    }
+    const point = bn254.G2.Point.fromAffine({ x, y });
+    if (!point.isTorsionFree()) return [x.c1, x.c0, y.c1, y.c0];
+  }
+}
+
+/** The sum of two points of G1 that are not each other's negatives. */
+export function g1Sum([ax, ay]: G1, [bx, by]: G1): G1 {
+  const { Point } = bn254.G1;
+  const { x, y } = Point.fromAffine({ x: ax, y: ay })
+    .add(Point.fromAffine({ x: bx, y: by }))
+    .toAffine();
+  return [x, y];
+}
+
 export function verifyingKeyOf(trapdoor: Trapdoor): VerifyingKey {
   return {
     alpha: g1(trapdoor.alpha),
