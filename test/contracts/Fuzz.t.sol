@@ -103,6 +103,64 @@ contract FuzzTest {
         verifier.verify{gas: 2_000_000}(key, proof, signals);
     }
 
+    function testFuzz_manyProofsAreJudgedAsEachAlone(uint256 seed, uint256[8] calldata seeds) external view {
+        (bytes memory proofs, uint256 expected) = _many(seed, seeds);
+        (uint256 valid, uint256 decided) = verifier.verifyMany(key, proofs);
+        assert(valid == expected && decided == proofs.length / 352);
+    }
+
+    function testFuzz_lowGasLeavesProofsUndecidedAndNeverMisjudged(
+        uint256 seed,
+        uint256[8] calldata seeds,
+        uint24 gas_
+    ) external view {
+        (bytes memory proofs, uint256 expected) = _many(seed, seeds);
+        try verifier.verifyMany{gas: 200_000 + (gas_ % 800_000)}(key, proofs) returns (uint256 valid, uint256 decided) {
+            assert(decided <= proofs.length / 352);
+            assert(valid == expected & ((1 << decided) - 1));
+        } catch (bytes memory reason) {
+            assert(reason.length == 0 && gas_ % 800_000 < 300_000); // out of gas before the first check
+        }
+    }
+
+    /// @dev Up to eight proofs, some of them spoilt, and which of them {verify} accepts, one by one. Two neighbours may be
+    /// wrong by the same amount in opposite directions, so that the sum of their equations holds.
+    function _many(
+        uint256 seed,
+        uint256[8] calldata seeds
+    ) private view returns (bytes memory proofs, uint256 expected) {
+        seed = uint256(keccak256(abi.encode(seed)));
+        uint256 count = 1 + (seed % 8);
+        uint256 opposite = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            uint256[3] memory signals = [seeds[i] % Bn254.R, (seeds[i] >> 3) % Bn254.R, (seeds[i] >> 5) % Bn254.R];
+            uint256[8] memory proof = Trapdoor.prove(signals, 1 + (seeds[i] >> 4));
+            uint256 change = 1 + (uint256(keccak256(abi.encode(seeds[i]))) >> 4);
+            uint256 lie = (seed >> (8 + 8 * i)) % 16;
+            uint256 which = change % 8;
+            bool good = lie > 8 && opposite == 0;
+            if (opposite > 0) {
+                signals[0] = addmod(signals[0], Bn254.R - opposite, Bn254.R);
+                opposite = 0;
+            } else if (lie == 0) {
+                opposite = change % Bn254.R;
+                signals[0] = addmod(signals[0], opposite, Bn254.R);
+            } else if (lie == 1) signals[which % 3] = addmod(signals[which % 3], change, Bn254.R);
+            else if (lie == 2) proof[which] ^= change;
+            else if (lie == 3) proof[which] += Bn254.Q;
+            else if (lie == 4) signals[which % 3] += Bn254.R;
+            else if (lie == 5) (proof[6], proof[7]) = (0, 0);
+            else if (lie == 6) (proof[0], proof[1]) = (0, 0);
+            else if (lie == 7) (proof[2], proof[3], proof[4], proof[5]) = (0, 0, 0, 0);
+            else if (lie == 8) (proof[6], proof[7]) = Trapdoor.multiply(change);
+            proofs = bytes.concat(proofs, abi.encode(proof, signals));
+            try verifier.verify{gas: 500_000}(key, proof, signals) {
+                expected |= 1 << i;
+            } catch {}
+            assert((expected >> i) % 2 == (good ? 1 : 0));
+        }
+    }
+
     function testFuzz_resultIsWhatWasProven(
         bytes32[2] calldata inputSeed,
         bytes20 outputSeed,

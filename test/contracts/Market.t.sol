@@ -63,8 +63,8 @@ contract MarketTest {
     }
 
     /// @notice In every token the coordinator holds what is in the accounts and in unfinished requests, to the last unit.
-    /// hardhat-config: invariant.runs = 16
-    /// hardhat-config: invariant.depth = 80
+    /// hardhat-config: invariant.runs = 48
+    /// hardhat-config: invariant.depth = 100
     function invariant_escrowIsWhatIsOwed() external view {
         address[] memory accounts = crowd.accounts();
         for (uint256 i = 0; i < 3; ++i) {
@@ -85,8 +85,8 @@ contract MarketTest {
     }
 
     /// @notice Everybody has exactly what fees, royalties, refunds and collateral come to, and no allowance is overspent.
-    /// hardhat-config: invariant.runs = 16
-    /// hardhat-config: invariant.depth = 80
+    /// hardhat-config: invariant.runs = 64
+    /// hardhat-config: invariant.depth = 100
     function invariant_accountsAreAsBooked() external view {
         address[] memory accounts = crowd.accounts();
         for (uint256 i = 0; i < 3; ++i) {
@@ -102,8 +102,8 @@ contract MarketTest {
     }
 
     /// @notice A request ends once, and never leaves its end.
-    /// hardhat-config: invariant.runs = 16
-    /// hardhat-config: invariant.depth = 80
+    /// hardhat-config: invariant.runs = 48
+    /// hardhat-config: invariant.depth = 100
     function invariant_oneEndingEach() external view {
         for (uint256 i = 0; i < crowd.requestCount(); ++i) {
             Books.Entry memory e = crowd.entryOf(crowd.ids(i));
@@ -119,8 +119,8 @@ contract MarketTest {
     }
 
     /// @notice There is a result where a true proof came in time, nowhere else, and it never changes.
-    /// hardhat-config: invariant.runs = 16
-    /// hardhat-config: invariant.depth = 80
+    /// hardhat-config: invariant.runs = 48
+    /// hardhat-config: invariant.depth = 100
     function invariant_resultsComeFromProofs() external view {
         for (uint256 i = 0; i < crowd.requestCount(); ++i) {
             RequestId id = crowd.ids(i);
@@ -135,8 +135,8 @@ contract MarketTest {
     }
 
     /// @notice Models, keys and policies stay as they were registered, but for the two marks; series change their owner only.
-    /// hardhat-config: invariant.runs = 16
-    /// hardhat-config: invariant.depth = 80
+    /// hardhat-config: invariant.runs = 24
+    /// hardhat-config: invariant.depth = 100
     function invariant_modelsAndKeysNeverChange() external view {
         for (uint256 i = 0; i < crowd.modelCount(); ++i) {
             ModelId model = crowd.models(i);
@@ -168,8 +168,8 @@ contract MarketTest {
     }
 
     /// @notice Every call succeeds or is refused as the books foresee.
-    /// hardhat-config: invariant.runs = 16
-    /// hardhat-config: invariant.depth = 80
+    /// hardhat-config: invariant.runs = 96
+    /// hardhat-config: invariant.depth = 100
     function invariant_noActSurprises() external view {
         require(crowd.surprises() == 0, Surprise(crowd.surprises(), crowd.lastSurprise()));
     }

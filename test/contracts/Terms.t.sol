@@ -179,6 +179,7 @@ contract TermsTest {
 
     /// @dev Terms that may be asked for at NOW, of which nothing has started.
     function _terms(uint256 seed) private view returns (Request memory r) {
+        seed = uint256(keccak256(abi.encode(seed)));
         r = scene.terms(model, new bytes(64));
         (r.requester, r.payer, r.nonce) = (address(this), PAYER, 1);
         (r.maxFee, r.minCollateral) = (uint96(seed), uint96(seed >> 96) >> uint8((seed >> 192) % 96));

@@ -314,8 +314,8 @@ contract Crowd is Publishers {
         vm.roll(block.number + 1 + _next(dice, 3));
         uint256 time = block.timestamp + _next(dice, 20);
         if (ids.length > 0 && _next(dice, 2) == 0) {
-            Entry memory e = entries[_pick(dice, OPEN | CLAIMED)];
             uint256 which = _next(dice, 5);
+            Entry memory e = entries[_pick(dice, which > 2 ? CLAIMED : OPEN | CLAIMED)];
             uint256 moment = e.r.start;
             if (which == 1) moment = e.r.rampEnd;
             if (which == 2) moment = e.r.deadline;
