@@ -139,6 +139,10 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         require(r.claimPeriod > 0, ClaimsNotTaken(id));
         _requireProver(r, msg.sender);
         _requireTime(r);
+        // As much time is left after it as it lasts: an answer that a claim kept out can always be sent again, so that
+        // nobody, not the requester by another account either, gains by claiming what was answered already.
+        uint256 latest = block.timestamp + 2 * uint256(r.claimPeriod);
+        require(latest <= r.deadline, ClaimTooLate(latest, r.deadline));
         uint256 price = r.priceAt(block.timestamp);
         uint256 collateral = r.collateralAt(price, registry.headOf(r.model).collateralBps);
 

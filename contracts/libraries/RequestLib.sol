@@ -42,9 +42,8 @@ library RequestLib {
         return share > r.minCollateral ? share : r.minCollateral;
     }
 
-    /// @notice Last second of a claim that was made at `time`.
+    /// @notice Last second of a claim that was made at `time`; as much time again is left to the deadline.
     function claimEnd(Request memory r, uint256 time) internal pure returns (uint256) {
-        uint256 end = time + r.claimPeriod;
-        return end < r.deadline ? end : r.deadline;
+        return time + r.claimPeriod;
     }
 }

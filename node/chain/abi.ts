@@ -82,6 +82,7 @@ export const COORDINATOR_ABI = [
   "error CallbackGasTooHigh(uint256 gas, uint256 highest)",
   "error CallbackNotPending(bytes32 id)",
   "error CallerIsNotRequester(address caller, address requester)",
+  "error ClaimTooLate(uint256 latest, uint256 deadline)",
   "error ClaimedByOther(bytes32 id, address claimer, uint256 end)",
   "error ClaimsNotTaken(bytes32 id)",
   "error CommitmentMismatch(uint256 c, bytes32 expected)",

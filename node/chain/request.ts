@@ -155,8 +155,13 @@ export function collateralAt(r: Pick<Request, "minCollateral">, price: bigint, c
 export const unitOf = ({ token }: Pick<Request, "token">): string => (token === NOBODY ? "wei" : `of token ${token}`);
 
 /** Last second of a claim that was made at `time`. */
-export function claimEnd(r: Pick<Request, "claimPeriod" | "deadline">, time: number): number {
-  return Math.min(time + r.claimPeriod, r.deadline);
+export function claimEnd(r: Pick<Request, "claimPeriod">, time: number): number {
+  return time + r.claimPeriod;
+}
+
+/** Last second at which the request can be claimed: a claim leaves as much time to the deadline as it lasts. */
+export function lastClaim(r: Pick<Request, "claimPeriod" | "deadline">): number {
+  return r.deadline - 2 * r.claimPeriod;
 }
 
 /** Where a request's input comes from. */

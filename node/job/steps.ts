@@ -1,7 +1,7 @@
 // The table of steps: each takes a job and returns the next one, or says what it waits for. A step stores nothing and may
 // run any number of times on the same job: whatever it does to the outside is idempotent (see chain/submit.ts).
 import { refusalOf as refusalIn } from "../chain/refusal.ts";
-import { collateralAt, priceAt } from "../chain/request.ts";
+import { collateralAt, lastClaim, priceAt } from "../chain/request.ts";
 import { asNodeError, NodeError, throwIfAborted } from "../core/errors.ts";
 import {
   type Accepted,
@@ -188,6 +188,7 @@ async function claim(
 ): Promise<Waiting | undefined> {
   if (standing.status !== "open" || !wantsClaim(job, model, ports)) return undefined;
   const { id, request: r } = job.asked;
+  if (now >= lastClaim(r)) return undefined; // the next block would refuse it
   const sent = await ports.chain.claimProgress(id, signal);
   if (sent.kind !== "none") return { waitsFor: CLAIM_SENT };
   const record = await ports.chain.modelOf(r.model, signal);
@@ -200,8 +201,9 @@ async function claim(
   try {
     return (await ports.chain.claim(job.asked, collateral, signal)) ? { waitsFor: CLAIM_SENT } : undefined;
   } catch (thrown) {
-    // Another job of this node may have used the account up: then without a claim.
-    if (refusalIn(asNodeError(thrown).cause)?.name === "BalanceTooLow") return undefined;
+    // Another job of this node may have used the account up, or it is too late: then without a claim.
+    const refusal = refusalIn(asNodeError(thrown).cause)?.name;
+    if (refusal === "BalanceTooLow" || refusal === "ClaimTooLate") return undefined;
     throw passing(thrown);
   }
 }
