@@ -8,6 +8,7 @@ import {
   type InputFrom,
   inputKindsMask,
   inputKindsOf,
+  lastClaim,
   NOBODY,
   priceAt,
   type Request,
@@ -122,9 +123,10 @@ describe("a request as a value", function () {
     expect([timeOfPrice(flat, 7n), timeOfPrice(flat, 8n)]).to.deep.equal([5, undefined]);
   });
 
-  it("ends a claim after its period, or with the request", () => {
+  it("ends a claim after its period, which leaves as much time to the deadline", () => {
     const r = { claimPeriod: 300, deadline: 1000 };
-    expect([claimEnd(r, 699), claimEnd(r, 700), claimEnd(r, 701)]).to.deep.equal([999, 1000, 1000]);
+    expect(claimEnd(r, lastClaim(r)) + r.claimPeriod).to.equal(r.deadline);
+    expect(claimEnd({ claimPeriod: 0 }, 7)).to.equal(7);
   });
 
   describe("as a draft", () => {

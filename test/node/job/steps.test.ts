@@ -413,7 +413,7 @@ describe("claims", () => {
   const TERMS = { start: 1000, rampEnd: 1000, deadline: 2000, minFee: 100n, maxFee: 100n, claimPeriod: 300 } as const;
   function open(policy: Partial<Policy>, terms: Partial<Request> = {}, collateralBps = 5000): Case {
     const at = setting({ request: requestSeen({ request: { ...TERMS, ...terms } }), policy: policyOf(policy) });
-    at.chain.now = 1500;
+    at.chain.now = 1300;
     at.chain.collateralBps = collateralBps;
     return at;
   }
@@ -446,6 +446,18 @@ describe("claims", () => {
       const at = open({ claim: "always" }, { claimPeriod });
       await proving(at);
       expect(at.chain.claims, `${claimPeriod} s`).to.have.length(claimed);
+    }
+  });
+  it("are not made where the next block would refuse them: they leave as much time as they last", async () => {
+    for (const [now, claimed] of [
+      [1399, 1],
+      [1400, 0],
+    ] as const) {
+      // prettier-ignore
+      const at = open({ claim: "always" });
+      at.chain.now = now;
+      await proving(at);
+      expect(at.chain.claims, `at ${now}`).to.have.length(claimed);
     }
   });
   it("lock as much of the price as the operator allows, and not more", async () => {
