@@ -17,7 +17,10 @@ import {Payment, Request, RequestId} from "../types/Request.sol";
 /// @notice What fits into the day's budget of the whole vault goes out at once. More than that takes a clearance: the model
 /// scores the withdrawal by {featuresOf}, which the coordinator reads from this contract itself when the question is
 /// asked, so that nobody can bring other features. A low score clears that account for that amount, for an hour.
-/// A refused account may ask again as its features change, and the budget is there each day: nothing is locked for ever.
+/// A refused account may ask again as its features change, and a budget is there each day, for whoever is first: one who
+/// deposits as much, if only for a transaction, can use it up, and then everybody needs a clearance.
+/// Each question is judged alone: what others were cleared for and have not withdrawn is in no feature. A vault that several
+/// accounts of one owner must not empty together bounds the day's clearances, too.
 contract RiskVault is ERC4626, InferenceConsumer {
     using Tensor for bytes;
 

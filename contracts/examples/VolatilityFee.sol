@@ -10,8 +10,8 @@ import {ModelId} from "../types/Model.sol";
 /// @title Example: a swap fee that follows a model's forecast of volatility
 /// @notice For a pool that asks somebody else what its fee is (a hook, or the beforeSwap of one). A {ScheduledInference} has
 /// the model read the pool's price history again and again; this contract turns the newest score into a fee. Between two
-/// bounds, whatever the model says; and the higher bound while there is no fresh answer, so that nobody gains by
-/// keeping answers away.
+/// bounds, whatever the model says; and the higher bound while there is no fresh answer, so that whoever keeps answers away
+/// gains by it for maxAge at most.
 contract VolatilityFee {
     error BoundsOutOfOrder(uint24 lowest, uint24 highest);
     error OutputTooLong(uint256 length);
