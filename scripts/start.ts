@@ -164,7 +164,7 @@ async function buildContracts(onProgress: OnProgress): Promise<void> {
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (piece: Buffer) => void (said += piece.toString()));
-  const ticking = setInterval(() => onProgress({ what: "solc, the first time about 20 seconds" }), 1000);
+  const ticking = setInterval(() => onProgress({ what: "solc, the first time about half a minute" }), 1000);
   try {
     const code = await new Promise<number | null>((resolve, reject) =>
       child.once("error", reject).once("close", resolve),

@@ -71,7 +71,7 @@ export interface JobChain {
   /** Wei per gas that a transaction would pay now. */
   gasPrice(signal: AbortSignal): Promise<bigint>;
   standing(asked: RequestSeen, signal: AbortSignal): Promise<Standing>;
-  modelOf(id: ModelId, signal: AbortSignal): Promise<Pick<ModelRecord, "retired" | "collateralBps"> | undefined>;
+  modelOf(id: ModelId, signal: AbortSignal): Promise<Pick<ModelRecord, "collateralBps"> | undefined>;
   /** r of this node's claim about the request. */
   challenge(about: {
     readonly request: RequestId;

@@ -219,7 +219,7 @@ export function fakeJobChain({ request }: RequestSeen): FakeJobChain {
     time: async () => chain.now,
     gasPrice: async () => chain.gas,
     standing: async () => chain.stands,
-    modelOf: async () => ({ retired: false, collateralBps: chain.collateralBps }),
+    modelOf: async () => ({ collateralBps: chain.collateralBps }),
     challenge: ({ c }) => (c * 3n + 1n) % R,
     async claim(_asked, collateral) {
       chain.claims.push(collateral);
