@@ -19,6 +19,7 @@ import type { Hex, Proof } from "../../node/core/domain.ts";
 import { claimFacts, type ClaimText } from "./contractsClaim.ts";
 import { INPUT_KIND, REQUEST_TYPES, domainOf, requestIdOf, type Terms } from "./contractsRequest.ts";
 import { bytesOf } from "./contractsVectors.ts";
+import { shadowed } from "./shadowTally.ts";
 import { TRAPDOOR, bytesOfWords, keyWords, proofWords, prove, verifyingKeyOf, type Trapdoor } from "./trapdoor.ts";
 
 /** First second of the chain. */
@@ -169,6 +170,7 @@ export type Signers = Readonly<Record<(typeof SIGNERS)[number], HardhatEthersSig
 export async function openChain(chainNumber = Number(CHAIN_ID)) {
   const connection = await network.create({ override: { chainId: chainNumber, initialDate: new Date(START * 1000) } });
   const { ethers, networkHelpers } = connection;
+  const second = await shadowed(connection.provider);
   const chainId = BigInt(chainNumber);
   let nonce = 0n;
 
@@ -401,6 +403,8 @@ export async function openChain(chainNumber = Number(CHAIN_ID)) {
     /** The next block has this time. */
     at: (time: number) => networkHelpers.time.setNextBlockTimestamp(time),
     helpers: networkHelpers,
+    /** The same chain on another EVM implementation. */
+    second,
   };
 }
 
