@@ -6,7 +6,7 @@ import { Hardfork, Mainnet, createCustomCommon } from "@ethereumjs/common";
 import { createTxFromRPC } from "@ethereumjs/tx";
 import { createAccount, createAddressFromString } from "@ethereumjs/util";
 import { createVM, runTx } from "@ethereumjs/vm";
-import { getBytes, hexlify, stripZerosLeft, zeroPadValue, type JsonRpcApiProvider } from "ethers";
+import { ZeroAddress, getBytes, hexlify, stripZerosLeft, zeroPadValue, type JsonRpcApiProvider } from "ethers";
 
 /** What both implementations must agree on of one transaction. */
 export interface Outcome {
@@ -113,11 +113,16 @@ export async function openEvm(chainId: number, balances: readonly (readonly [str
     },
 
     /** Return or revert data of a call after the last block. */
-    async call(to: string, data: string): Promise<{ readonly reverted: boolean; readonly data: string }> {
+    async call(
+      to: string,
+      data: string,
+      from = ZeroAddress,
+    ): Promise<{ readonly reverted: boolean; readonly data: string }> {
       const callee = createAddressFromString(to);
       const before = await state.getStateRoot();
+      const caller = createAddressFromString(from);
       const gasLimit = 16_000_000n;
-      const { execResult } = await vm.evm.runCall({ to: callee, data: getBytes(data), block: head, gasLimit });
+      const { execResult } = await vm.evm.runCall({ caller, to: callee, data: getBytes(data), block: head, gasLimit });
       await state.setStateRoot(before);
       return { reverted: execResult.exceptionError !== undefined, data: hexlify(execResult.returnValue) };
     },
