@@ -42,6 +42,7 @@ describe("a second EVM", function () {
   let coin: string;
   let asked: Asked[];
   let pairs: readonly Pair[];
+  let accounts: Awaited<ReturnType<Chain["second"]["pairs"]>>["accounts"];
   /** Whether each transaction of the story was to succeed, in order. */
   let expected: boolean[];
 
@@ -201,7 +202,8 @@ describe("a second EVM", function () {
   before(async () => {
     chain = await openChain();
     s = await chain.stage();
-    expect(differences(await chain.second.pairs())).to.deep.equal([]);
+    const base = await chain.second.pairs();
+    expect(differences([...base.transactions, ...base.accounts])).to.deep.equal([]);
     [expected, asked] = [[], []];
     await models();
     await money();
@@ -209,13 +211,19 @@ describe("a second EVM", function () {
     await batches();
     await callbacks();
     await endings();
-    pairs = await chain.second.pairs();
+    ({ transactions: pairs, accounts } = await chain.second.pairs());
   });
 
   it("agrees on the success, the gas and the logs of every transaction", () => {
     expect(differences(pairs)).to.deep.equal([]);
     expect(pairs.map(({ here }) => here.succeeded)).to.deep.equal(expected);
     expect(pairs.flatMap(({ there }) => there.logs)).to.have.length.of.at.least(60);
+  });
+
+  it("agrees on nonce, balance, code and storage of every account in it", () => {
+    expect(differences(accounts)).to.deep.equal([]);
+    expect(accounts.map(({ there }) => there.address)).to.include(s.coordinatorAddress.toLowerCase());
+    expect(differences(accounts.map(({ here, there }) => ({ here, there: { ...there, storageHash: "0x" } })))).to.have.lengthOf(accounts.length); // prettier-ignore
   });
 
   it("would not agree if a status, a unit of gas or a bit of a log were another", () => {

@@ -18,6 +18,15 @@ export interface Outcome {
   readonly refused?: string;
 }
 
+/** All that is at an address, its storage as the root of the trie. */
+export interface AccountState {
+  readonly address: string;
+  readonly nonce: bigint;
+  readonly balance: bigint;
+  readonly codeHash: string;
+  readonly storageHash: string;
+}
+
 /** What eth_getBlockByNumber returns, with whole transactions. */
 export interface RpcBlock {
   readonly number: string;
@@ -103,6 +112,14 @@ export async function openEvm(chainId: number, balances: readonly (readonly [str
       }
     },
 
+    /** What is at an address now. */
+    async accountOf(address: string): Promise<AccountState> {
+      await state.getStateRoot(); // writes the storage's root into the account
+      const { nonce, balance, codeHash, storageRoot } =
+        (await state.getAccount(createAddressFromString(address))) ?? createAccount({});
+      return { address, nonce, balance, codeHash: hexlify(codeHash), storageHash: hexlify(storageRoot) };
+    },
+
     /** Something that `restore` takes back to the state as it is now. */
     async save(): Promise<{ readonly root: Uint8Array; readonly head: Block }> {
       return { root: await state.getStateRoot(), head };
@@ -127,6 +144,13 @@ export async function openEvm(chainId: number, balances: readonly (readonly [str
       return { reverted: execResult.exceptionError !== undefined, data: hexlify(execResult.returnValue) };
     },
   };
+}
+
+/** What the node says is at an address now. */
+export async function accountOf(ask: Ask, address: string): Promise<AccountState> {
+  type Proof = Readonly<Record<"nonce" | "balance" | "codeHash" | "storageHash", string>>;
+  const { nonce, balance, codeHash, storageHash } = await ask<Proof>("eth_getProof", address, [], "latest");
+  return { address, nonce: BigInt(nonce), balance: BigInt(balance), codeHash, storageHash };
 }
 
 /** Replays a chain from genesis to its end; nobody may have edited its state. */

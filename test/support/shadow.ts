@@ -2,12 +2,22 @@
 // each test both must have said the same of every transaction: success, gas, logs. It listens to the provider, so tests
 // need not know; a change of the chain that it cannot mirror is refused, so that none goes unseen.
 import { expect } from "chai";
-import { EDITS, blockOf, openEvm, outcomeOf, type Ask, type Edit, type Outcome } from "./evm.ts";
+import {
+  EDITS,
+  accountOf,
+  blockOf,
+  openEvm,
+  outcomeOf,
+  type AccountState,
+  type Ask,
+  type Edit,
+  type Outcome,
+} from "./evm.ts";
 
-/** One transaction on Hardhat's EVM and on the second. */
-export interface Pair {
-  readonly here: Outcome;
-  readonly there: Outcome;
+/** The same thing on Hardhat's EVM and on the second: a transaction, or an account after some. */
+export interface Pair<T = Outcome> {
+  readonly here: T;
+  readonly there: T;
 }
 
 interface RequestArguments {
@@ -40,6 +50,7 @@ export async function shadow(provider: Provider) {
   /** Edits of the state, each with the block after which it was made. */
   let edits: { readonly after: number; readonly edit: Edit }[] = [];
   let pairs: Pair[] = [];
+  let accountPairs: Pair<AccountState>[] = [];
   const saved = new Map<string, { readonly height: number; readonly state: Awaited<ReturnType<typeof evm.save>> }>();
 
   async function editUpTo(block: number): Promise<void> {
@@ -52,12 +63,20 @@ export async function shadow(provider: Provider) {
     if (!behind) return;
     behind = false;
     const last = await heightOf();
+    const touched = new Set<string>();
     for (; height < last; height++) {
       await editUpTo(height);
-      for (const there of await evm.run(await blockOf(ask, height + 1)))
-        pairs.push({ here: await outcomeOf(ask, there.hash), there });
+      const block = await blockOf(ask, height + 1);
+      for (const there of await evm.run(block)) {
+        const here = await outcomeOf(ask, there.hash);
+        pairs.push({ here, there });
+        for (const { address } of here.logs) touched.add(address);
+      }
+      for (const { from, to } of block.transactions) for (const at of [from, to]) if (at) touched.add(at.toString());
     }
     await editUpTo(height);
+    for (const address of touched)
+      accountPairs.push({ here: await accountOf(ask, address), there: await evm.accountOf(address) });
   }
 
   provider.request = async (args) => {
@@ -90,11 +109,17 @@ export async function shadow(provider: Provider) {
   };
 
   return {
-    /** Every transaction since this was asked last, those of chains that were reverted since included. */
-    async pairs(): Promise<readonly Pair[]> {
+    /**
+     * Every transaction since this was asked last, those of chains that were reverted since included; and the accounts that
+     * sent, received or logged, as they were after the last of a chain.
+     */
+    async pairs(): Promise<{
+      readonly transactions: readonly Pair[];
+      readonly accounts: readonly Pair<AccountState>[];
+    }> {
       await catchUp();
-      const done = pairs;
-      pairs = [];
+      const done = { transactions: pairs, accounts: accountPairs };
+      [pairs, accountPairs] = [[], []];
       return done;
     },
     call: evm.call,
@@ -102,15 +127,16 @@ export async function shadow(provider: Provider) {
 }
 export type Shadow = Awaited<ReturnType<typeof shadow>>;
 
-/** The transactions on which the two differ, in words. */
-export function differences(pairs: readonly Pair[]): readonly string[] {
-  return pairs.flatMap(({ here, there }) => {
+/** The pairs whose halves differ, in words. */
+export function differences(of: readonly Pair<unknown>[]): readonly string[] {
+  return of.flatMap(({ here, there }) => {
     try {
       expect(there).to.deep.equal(here);
       return [];
     } catch {
-      const text = (o: Outcome): string => JSON.stringify(o, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v));
-      return [`${here.hash}\n      revm:      ${text(here)}\n      ethereumjs: ${text(there)}`];
+      const text = (half: unknown): string =>
+        JSON.stringify(half, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v));
+      return [`revm:       ${text(here)}\n    ethereumjs: ${text(there)}`];
     }
   });
 }

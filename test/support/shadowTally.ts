@@ -20,9 +20,9 @@ if (typeof afterEach === "function") {
     this.timeout(120_000);
     let count = 0;
     for (const each of shadows) {
-      const pairs = await each.pairs();
-      count += pairs.length;
-      const found = differences(pairs);
+      const { transactions, accounts } = await each.pairs();
+      count += transactions.length;
+      const found = [...differences(transactions), ...differences(accounts)];
       if (found.length > 0) tally.differ.push(`${this.currentTest?.fullTitle()}:\n    ${found.join("\n    ")}`);
     }
     if (count === 0) return;
