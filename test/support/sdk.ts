@@ -24,7 +24,7 @@ export interface SdkStage extends Stage {
   /** Of the requester, unless another is named; undefined: without a wallet. */
   client(over?: Partial<ClientOptions> & { readonly by?: keyof Stage["signers"] | undefined }): Promise<Client>;
   /** What a watcher has to tell of a request before it would wait. */
-  toldSoFar(id: string): Promise<InferenceEvent[]>;
+  toldSoFar(id: string, over?: Partial<ClientOptions>): Promise<InferenceEvent[]>;
   /** A valid answer to a request of a client. */
   answerTo(inference: Inference, input: Uint8Array, over?: AnswerOver): Answer;
 }
@@ -56,10 +56,10 @@ export async function openSdkChain(): Promise<{ stage(): Promise<SdkStage>; clos
         chain,
         endpoint,
         client,
-        async toldSoFar(id) {
+        async toldSoFar(id, over = {}) {
           const told: InferenceEvent[] = [];
           const sleep = () => Promise.reject(new NodeError("aborted", "nothing more for now"));
-          const reader = await client({ by: undefined, clock: { now: () => 0, sleep } });
+          const reader = await client({ by: undefined, clock: { now: () => 0, sleep }, ...over });
           const events = (await reader.open(id)).events();
           await failure(
             (async () => {

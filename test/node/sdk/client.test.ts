@@ -70,11 +70,10 @@ describe("the SDK's client", function () {
     const asked = await client.infer(s.model, INPUT, { ...TERMS, within: 1000 });
     await s.chain.at(asked.request.deadline);
     await s.chain.helpers.mine();
-    const stop = new AbortController();
-    const waiting = asked.result({ signal: stop.signal });
+    expect((await s.toldSoFar(asked.id)).map(({ kind }) => kind)).to.deep.equal(["made"]);
     expect(await asked.status()).to.equal("open");
     await s.chain.helpers.mine();
-    const late = await failure(waiting);
+    const late = await failure(asked.result());
     expect([late.code, late.message]).to.deep.equal(["chain", "nobody answered the request by its deadline"]);
     expect(late.mend).to.contain("refund()");
     expect(await kindsOf(asked)).to.deep.equal(["made", "overdue"]);

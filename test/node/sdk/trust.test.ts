@@ -1,9 +1,10 @@
 // What the SDK does not believe: endpoints that lie about models, requests and answers; provers whose proofs do not hold;
 // chains that change their mind.
 import { expect } from "chai";
-import { AbiCoder, getBytes, hexlify, keccak256 } from "ethers";
+import { AbiCoder, getBytes, hexlify, keccak256, toBeHex } from "ethers";
 import { coordinatorAbi, registryAbi } from "../../../node/chain/codec.ts";
 import { TOPICS } from "../../../node/chain/codec.ts";
+import type { Hex } from "../../../node/core/domain.ts";
 import type { Manifests } from "../../../node/sdk/index.ts";
 import { DEADLINE, FEE, INPUT, MODEL, modelFacts, OUTPUT, START } from "../../support/contracts.ts";
 import { trapdoorOf, keyWords, verifyingKeyOf, bytesOfWords } from "../../support/trapdoor.ts";
@@ -77,6 +78,21 @@ describe("what the SDK does not believe", function () {
       "integrity",
       "the answer cannot be believed: the proof does not hold",
     ]);
+  });
+
+  it("a proof about another private input, which whoever proves it may choose", async () => {
+    const model = await s.another({ inputKinds: 8 });
+    const asked = await s.request({ model, inputKind: 3 });
+    const lie = s.answer(asked, { c: 5n, inputHash: toBeHex(5n, 32) as Hex, output: getBytes(other) });
+    await s.fulfil(s.answer(asked));
+    const bend = both(
+      ofEvent("Fulfilled", (args) => args.with(6, lie.c).with(7, other).with(8, lie.words)),
+      ofView(coordinatorAbi, "resultOf", (result) => ({ ...result, output: other })),
+    );
+    const believed = await (await s.client()).open(asked.id).then((seen) => seen.result());
+    expect([hexlify(believed.bytes), believed.verified]).to.deep.equal([hexlify(OUTPUT), "proof"]);
+    const error = await failure((await (await s.client({ rpc: s.endpoint(bend) })).open(asked.id)).result());
+    expect([error.code, error.message]).to.match(/integrity,.*another private input/);
   });
 
   it("an event that the stored result does not bear out", async () => {
@@ -208,12 +224,27 @@ describe("what the SDK does not believe", function () {
   it("a block that is not deep enough: nothing is told before its confirmations", async () => {
     const client = await s.client({ confirmations: 2 });
     const asked = await client.infer(s.model, INPUT, TERMS);
-    await s.fulfil(s.answerTo(asked, INPUT));
-    const waiting = asked.result();
-    const first = await Promise.race([waiting, s.chain.helpers.mine()]);
-    expect(first).to.equal(undefined);
+    const told = async () => (await s.toldSoFar(asked.id, { confirmations: 2 })).map(({ kind }) => kind);
     await s.chain.helpers.mine();
-    expect((await waiting).price).to.equal(FEE);
+    expect(await told()).to.deep.equal([]);
+    await s.chain.helpers.mine();
+    expect(await told()).to.deep.equal(["made"]);
+    await s.fulfil(s.answerTo(asked, INPUT));
+    await s.chain.helpers.mine();
+    expect(await told()).to.deep.equal(["made"]);
+    await s.chain.helpers.mine();
+    expect((await asked.result()).price).to.equal(FEE);
+    expect(await kindsOf(asked)).to.deep.equal(["made", "fulfilled"]);
+  });
+
+  it("a request of one's own whose event says less than was asked", async () => {
+    const bend = ofEvent("Requested", (args) =>
+      args.with(3, { ...(args[3] as { toObject(): object }).toObject(), requiredEvidence: 0 }),
+    );
+    const asked = await (await s.client({ rpc: s.endpoint(bend) })).infer(s.model, INPUT, TERMS);
+    await s.fulfil(s.answerTo(asked, INPUT));
+    const error = await failure(asked.result());
+    expect([error.code, error.message]).to.match(/integrity,.*not what its id is a hash of/);
   });
 
   describe("a chain that is reorganised", () => {
@@ -234,6 +265,27 @@ describe("what the SDK does not believe", function () {
       }, 3);
       const waiting = asked.result();
       await s.fulfil(s.answerTo(asked, INPUT), s.signers.rival);
+      expect((await waiting).price).to.equal(FEE);
+      expect(await kindsOf(asked)).to.deep.equal(["made", "fulfilled", "reorged", "fulfilled"]);
+    });
+
+    it("an answer that goes while it is judged is waited for again", async () => {
+      const { provider } = s.chain.connection;
+      let before: unknown;
+      const view = coordinatorAbi.getFunction("resultOf")!.selector;
+      const bend: Bend = async (call, answer) => {
+        if (before === undefined || call.method !== "eth_call" || selectorOf(call) !== view) return answer;
+        await provider.request({ method: "evm_revert", params: [before] });
+        await s.chain.helpers.mine(2);
+        before = undefined;
+        return provider.request(call);
+      };
+      const asked = await (await s.client({ rpc: s.endpoint(bend) })).infer(s.model, INPUT, TERMS);
+      before = await provider.request({ method: "evm_snapshot" });
+      await s.fulfil(s.answerTo(asked, INPUT));
+      const waiting = asked.result();
+      while (before !== undefined) await asked.status();
+      await s.fulfil(s.answerTo(asked, INPUT));
       expect((await waiting).price).to.equal(FEE);
       expect(await kindsOf(asked)).to.deep.equal(["made", "fulfilled", "reorged", "fulfilled"]);
     });
