@@ -28,6 +28,8 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
 
     /// @notice How far ahead a deadline may be.
     uint256 public constant MAX_WINDOW = 180 days;
+    /// @notice Seconds that a claim leaves to the deadline at least.
+    uint256 public constant MIN_TIME_AFTER_CLAIM = 60;
     uint256 public constant MAX_URI_LENGTH = 2_048;
     /// @notice A fulfilment must fit into a transaction (2^24 gas since EIP-7825) with its callback.
     uint256 public constant MAX_CALLBACK_GAS = 10_000_000;
@@ -139,9 +141,10 @@ contract InferenceCoordinator is IInferenceCoordinator, Ledger, EIP712, ERC165 {
         require(r.claimPeriod > 0, ClaimsNotTaken(id));
         _requireProver(r, msg.sender);
         _requireTime(r);
-        // As much time is left after it as it lasts: an answer that a claim kept out can always be sent again, so that
-        // nobody, not the requester by another account either, gains by claiming what was answered already.
-        uint256 latest = block.timestamp + 2 * uint256(r.claimPeriod);
+        // As much time is left after it as it lasts, and blocks enough: an answer that a claim kept out can always be sent
+        // again, so that nobody, not the requester by another account either, gains by claiming what was answered already.
+        uint256 rest = r.claimPeriod < MIN_TIME_AFTER_CLAIM ? MIN_TIME_AFTER_CLAIM : r.claimPeriod;
+        uint256 latest = block.timestamp + r.claimPeriod + rest;
         require(latest <= r.deadline, ClaimTooLate(latest, r.deadline));
         uint256 price = r.priceAt(block.timestamp);
         uint256 collateral = r.collateralAt(price, registry.headOf(r.model).collateralBps);

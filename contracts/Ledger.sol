@@ -73,6 +73,8 @@ abstract contract Ledger is ILedger, ReentrancyGuardTransient {
 
     /// @dev Takes `amount` from the caller: msg.value, or a transfer of exactly so much.
     function _take(address token, uint256 amount) internal {
+        // A token that lies about what it moved must not bring an account near where sums overflow.
+        require(amount <= type(uint128).max, AmountTooLarge(amount));
         if (token == address(0)) {
             require(msg.value == amount, ValueMismatch(msg.value, amount));
             return;

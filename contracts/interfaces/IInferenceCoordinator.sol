@@ -127,7 +127,7 @@ interface IInferenceCoordinator is ILedger {
 
     /// @notice Locks the price of this second for the caller, who may fulfil alone to the claim's end, and takes the collateral
     /// from the caller's account, into which msg.value is put before. It must leave as much time to the deadline as it lasts,
-    /// so that an answer which it keeps out can be sent again after it.
+    /// and a minute at least, so that an answer which it keeps out can be sent again after it.
     function claim(Request calldata r) external payable;
 
     /// @notice Brings an output and the proof that the model maps the request's input to it. Anybody may send it; the fee

@@ -12,6 +12,7 @@ interface ILedger {
 
     error ValueMismatch(uint256 value, uint256 expected);
     error TokenHasNoCode(address token);
+    error AmountTooLarge(uint256 amount);
     error TokenTakesFee(address token, uint256 amount, uint256 received);
     error BalanceTooLow(address account, address token, uint256 balance, uint256 amount);
     error AllowanceTooLow(address account, address consumer, address token, uint256 allowance, uint256 amount);

@@ -42,7 +42,7 @@ library RequestLib {
         return share > r.minCollateral ? share : r.minCollateral;
     }
 
-    /// @notice Last second of a claim that was made at `time`; as much time again is left to the deadline.
+    /// @notice Last second of a claim that was made at `time`.
     function claimEnd(Request memory r, uint256 time) internal pure returns (uint256) {
         return time + r.claimPeriod;
     }

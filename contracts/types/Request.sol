@@ -39,8 +39,8 @@ struct Request {
     uint32 deadline;
     /// Last second at which it may be made.
     uint32 submitBy;
-    /// Seconds for which a claim keeps others out; a claim must leave as many again to the deadline. Zero: it can only be
-    /// fulfilled directly.
+    /// Seconds for which a claim keeps others out; a claim must leave as many again to the deadline, and 60 at least.
+    /// Zero: it can only be fulfilled directly.
     uint32 claimPeriod;
     /// Gas of the consumer's call.
     uint32 callbackGas;

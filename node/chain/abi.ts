@@ -76,6 +76,7 @@ export const REGISTRY_ABI = [
 export const COORDINATOR_ABI = [
   "error AllowanceTooLow(address account, address consumer, address token, uint256 allowance, uint256 amount)",
   "error AlreadyStarted(uint256 start, uint256 time)",
+  "error AmountTooLarge(uint256 amount)",
   "error BalanceTooLow(address account, address token, uint256 balance, uint256 amount)",
   "error BatchInvalid(uint256 requests, uint256 answers)",
   "error BatchOfTwoModels(bytes32 model, bytes32 other)",
@@ -149,6 +150,7 @@ export const COORDINATOR_ABI = [
   "function MAX_CALLBACK_GAS() view returns (uint256)",
   "function MAX_URI_LENGTH() view returns (uint256)",
   "function MAX_WINDOW() view returns (uint256)",
+  "function MIN_TIME_AFTER_CLAIM() view returns (uint256)",
   "function allowance(address account, address consumer, address token) view returns (uint256)",
   "function authorise(address consumer, address token, uint256 amount)",
   "function balanceOf(address account, address token) view returns (uint256)",

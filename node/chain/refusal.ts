@@ -197,7 +197,12 @@ export const MEANINGS: Readonly<Record<RefusalName, Meaning>> = {
     "Wait for the answer, or for the deadline.",
   ),
   ClaimsNotTaken: means("input", "the request takes no claims", "Fulfil it without."),
-  ClaimTooLate: means("input", "a claim must leave as much time to the deadline as it lasts", "Fulfil it without."),
+  AmountTooLarge: means("input", "the amount is beyond 2^128 - 1", "Pay less."),
+  ClaimTooLate: means(
+    "input",
+    "a claim must leave as much time to the deadline as it lasts, and a minute at least",
+    "Fulfil it without.",
+  ),
   ClaimedByOther: means("input", "another prover claimed the request", "Wait for the claim's end."),
   ProverNotChosen: means("input", "the request is for another prover", "Leave it to the one that it names."),
   CommitmentMismatch: means("integrity", "the proof is about another private input than the request", NODE_MEND),

@@ -159,9 +159,12 @@ export function claimEnd(r: Pick<Request, "claimPeriod">, time: number): number 
   return time + r.claimPeriod;
 }
 
-/** Last second at which the request can be claimed: a claim leaves as much time to the deadline as it lasts. */
+/** Seconds that a claim leaves to the deadline at least. */
+const MIN_TIME_AFTER_CLAIM = 60;
+
+/** Last second at which the request can be claimed: a claim leaves as much time to the deadline as it lasts, or a minute. */
 export function lastClaim(r: Pick<Request, "claimPeriod" | "deadline">): number {
-  return r.deadline - 2 * r.claimPeriod;
+  return r.deadline - r.claimPeriod - Math.max(r.claimPeriod, MIN_TIME_AFTER_CLAIM);
 }
 
 /** Where a request's input comes from. */

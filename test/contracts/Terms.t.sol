@@ -82,7 +82,7 @@ contract TermsTest {
 
     function testFuzz_answersAreTakenFromStartToDeadline(uint256 seed, uint32 moment, bool claims) external {
         Request memory r = _terms(seed);
-        if (claims && r.claimPeriod == 0) r.claimPeriod = 1;
+        if (claims) _claimable(r);
         _ask(r);
         bytes memory act = claims ? abi.encodeCall(IInferenceCoordinator.claim, (r)) : _answer(r, ALICE);
         vm.warp(r.start - 1);
@@ -91,9 +91,16 @@ contract TermsTest {
         vm.warp(uint256(r.deadline) + 1);
         bytes4 late = IInferenceCoordinator.DeadlinePassed.selector;
         _refuse(ALICE, act, abi.encodeWithSelector(late, r.deadline, uint256(r.deadline) + 1));
-        uint256 time = r.start + (moment % (uint256(r.deadline) - r.start + 1));
+        uint256 last = r.deadline;
+        if (claims) {
+            last -= uint256(r.claimPeriod) + (r.claimPeriod < 60 ? 60 : r.claimPeriod);
+            vm.warp(last + 1);
+            bytes4 tooLate = IInferenceCoordinator.ClaimTooLate.selector;
+            _refuse(ALICE, act, abi.encodeWithSelector(tooLate, uint256(r.deadline) + 1, r.deadline));
+        }
+        uint256 time = r.start + (moment % (last - r.start + 1));
         if (moment % 4 == 0) time = r.start;
-        if (moment % 4 == 1) time = r.deadline;
+        if (moment % 4 == 1) time = last;
         vm.warp(time);
         uint256 before = _balance(ALICE);
         _do(ALICE, act);
@@ -104,15 +111,15 @@ contract TermsTest {
 
     function testFuzz_aClaimKeepsOthersOutToItsEnd(uint256 seed, uint32 moment, uint32 later, uint8 who) external {
         Request memory r = _terms(seed);
-        if (r.claimPeriod == 0) r.claimPeriod = 1;
+        uint256 last = _claimable(r);
         RequestId id = _ask(r);
-        uint256 claimedAt = r.start + (moment % (uint256(r.deadline) - r.start + 1));
+        uint256 claimedAt = r.start + (moment % (last - r.start + 1));
         vm.warp(claimedAt);
         uint256 price = Spec.price(r, claimedAt);
         uint256 collateral = Spec.collateral(r, price, 3_000);
         _do(BOB, abi.encodeCall(IInferenceCoordinator.claim, (r)));
         uint256 end = Spec.claimEnd(r, claimedAt);
-        assert(end <= r.deadline && end >= claimedAt && end <= claimedAt + r.claimPeriod);
+        assert(end == claimedAt + r.claimPeriod && end + r.claimPeriod <= r.deadline && end + 60 <= r.deadline);
         bytes memory excluded = abi.encodeWithSelector(IInferenceCoordinator.ClaimedByOther.selector, id, BOB, end);
         bytes memory byOther = _answer(r, ALICE);
         _refuse(ALICE, byOther, excluded);
@@ -121,7 +128,7 @@ contract TermsTest {
         vm.warp(end);
         _refuse(ALICE, byOther, excluded);
         (uint256 alice, uint256 bob) = (_balance(ALICE), _balance(BOB));
-        if (end == r.deadline || who % 4 == 0) {
+        if (who % 4 == 0) {
             _do(ALICE, _answer(r, BOB)); // to the claimer, whoever sends it
             assert(_balance(ALICE) == alice && _balance(BOB) == bob + price - _royalty(price) + collateral);
             assert(_balance(PAYER) == r.maxFee - price);
@@ -139,11 +146,11 @@ contract TermsTest {
 
     function testFuzz_aRequestExpiresTheSecondAfterItsDeadline(uint256 seed, uint32 moment, bool claimed) external {
         Request memory r = _terms(seed);
-        if (r.claimPeriod == 0) r.claimPeriod = 1;
+        uint256 last = _claimable(r);
         RequestId id = _ask(r);
         uint256 refund = r.maxFee;
         if (claimed) {
-            uint256 time = r.start + (moment % (uint256(r.deadline) - r.start + 1));
+            uint256 time = r.start + (moment % (last - r.start + 1));
             vm.warp(time);
             _do(BOB, abi.encodeCall(IInferenceCoordinator.claim, (r)));
             refund += Spec.collateral(r, Spec.price(r, time), 3_000);
@@ -189,6 +196,14 @@ contract TermsTest {
         r.deadline = r.rampEnd + 1 + uint32((seed >> 220) % 1_000);
         r.claimPeriod = uint32((seed >> 230) % 1_000);
         if (seed >> 253 == 0) r.claimPeriod = type(uint32).max;
+    }
+
+    /// @dev Changes the terms so that there are claims, and returns the last second for one.
+    function _claimable(Request memory r) private pure returns (uint256 last) {
+        if (r.deadline < r.start + 61) r.deadline = r.start + 61;
+        uint32 most = (r.deadline - r.start) / 2 < 60 ? r.deadline - r.start - 60 : (r.deadline - r.start) / 2;
+        r.claimPeriod = 1 + (r.claimPeriod % most);
+        return uint256(r.deadline) - r.claimPeriod - (r.claimPeriod < 60 ? 60 : r.claimPeriod);
     }
 
     function _copy(Request memory r) private pure returns (Request memory) {

@@ -22,6 +22,8 @@ const PERIOD = 300;
 const [LOW, HIGH] = [100n, 1_300n];
 const RAMP = { minFee: LOW, maxFee: HIGH, start: BEGIN, rampEnd: RAMP_END, claimPeriod: PERIOD } as const;
 const POCKET = 10_000n;
+/** A claim leaves as much time as it takes. */
+const LAST_CLAIM = DEADLINE - 2 * PERIOD;
 
 describe("auction", () => {
   const m = market();
@@ -100,19 +102,21 @@ describe("auction", () => {
       ["the start", BEGIN - 1, false, "NotStarted"],
       ["the start", BEGIN, true],
       ["the start", BEGIN + 1, true],
-      ["the deadline", DEADLINE - 1, true],
-      ["the deadline", DEADLINE, true],
+      ["its last second", LAST_CLAIM - 1, true],
+      ["its last second", LAST_CLAIM, true],
+      ["its last second", LAST_CLAIM + 1, false, "ClaimTooLate"],
+      ["the deadline", DEADLINE, false, "ClaimTooLate"],
       ["the deadline", DEADLINE + 1, false, "DeadlinePassed"],
     ] as const) {
-      const border = name === "the start" ? BEGIN : DEADLINE;
+      const border = { "the start": BEGIN, "its last second": LAST_CLAIM, "the deadline": DEADLINE }[name];
       it(`is ${possible ? "possible" : "refused"} ${second - border} s from ${name}`, async () => {
         const asked = await ask();
         await m.s.deposit(m.s.signers.prover, POCKET);
         await m.chain.at(second);
+        if (error === "ClaimTooLate") return m.refused(m.s.claim(asked), error, second + 2 * PERIOD, DEADLINE);
         if (error !== undefined) return m.refused(m.s.claim(asked), error, border, second);
         await m.s.claim(asked);
-        const end = Math.min(second + PERIOD, DEADLINE);
-        expect(await claimOf(asked)).to.deep.equal([m.s.signers.prover.address, BigInt(end)]);
+        expect(await claimOf(asked)).to.deep.equal([m.s.signers.prover.address, BigInt(second + PERIOD)]);
       });
     }
 
@@ -143,15 +147,20 @@ describe("auction", () => {
       });
     }
 
-    it("never lasts beyond the deadline, and one of the deadline's second lasts for that second", async () => {
-      const [asked, other] = [await ask({ claimPeriod: 2 ** 32 - 1 }), await ask()];
-      await claimAt(asked, 0);
-      expect(await claimOf(asked)).to.deep.equal([m.s.signers.prover.address, BigInt(DEADLINE)]);
-      await m.chain.at(DEADLINE);
-      await m.s.claim(other);
-      expect(await claimOf(other)).to.deep.equal([m.s.signers.prover.address, BigInt(DEADLINE)]);
-      await m.chain.at(DEADLINE + 1);
-      await m.refused(m.s.fulfil(m.s.answer(other)), "DeadlinePassed", DEADLINE, DEADLINE + 1);
+    it("lasts for half of the time at most: a period beyond that takes no claims", async () => {
+      const half = (DEADLINE - BEGIN) / 2;
+      const [longest, longer, endless] = [
+        await ask({ claimPeriod: half }),
+        await ask({ claimPeriod: half + 1 }),
+        await ask({ claimPeriod: 2 ** 32 - 1 }),
+      ];
+      await claimAt(longest, 0);
+      expect(await claimOf(longest)).to.deep.equal([m.s.signers.prover.address, BigInt(BEGIN + half)]);
+      await m.chain.at(BEGIN + 1);
+      await m.refused(m.s.claim(longer), "ClaimTooLate", DEADLINE + 3, DEADLINE);
+      await m.chain.at(BEGIN + 2);
+      await m.refused(m.s.claim(endless), "ClaimTooLate", BEGIN + 2 ** 33, DEADLINE);
+      await m.s.fulfil(m.s.answer(endless));
     });
 
     it("is made once: by nobody again, not even when it ran out", async () => {
@@ -351,13 +360,14 @@ describe("auction", () => {
   describe("what a claimer can spoil, and what it costs", () => {
     it("a claim of a request without collateral is free, and locks the price of its second for good", async () => {
       const model = await m.s.another({ collateralBps: 0 });
-      const asked = await ask({ model, minFee: 0n, claimPeriod: 2 ** 32 - 1 });
+      const half = (DEADLINE - BEGIN) / 2;
+      const asked = await ask({ model, minFee: 0n, claimPeriod: half });
       await m.chain.at(BEGIN);
       await m.s.claim(asked, m.s.signers.stranger);
-      await m.chain.at(DEADLINE);
+      await m.chain.at(BEGIN + half);
       await m.refused(m.s.fulfil(m.s.answer(asked)), "ClaimedByOther");
-      await m.chain.at(DEADLINE + 1);
-      await m.s.expire(asked);
+      await m.chain.at(DEADLINE);
+      await m.s.fulfil(m.s.answer(asked));
       await m.holds(0n, { requester: HIGH });
     });
 

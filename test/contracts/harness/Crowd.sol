@@ -150,7 +150,8 @@ contract Crowd is Publishers {
         if (slip == 1 && value > 0) --value;
         bool paid = r.token == address(0) || value == 0;
         paid = paid && balance[from][r.token] + value >= collateral;
-        bool due = paid && _is(id, RequestStatus.Open) && r.claimPeriod > 0 && _inTime(r) && _suits(r, from);
+        bool due = paid && _is(id, RequestStatus.Open) && _inTime(r) && _suits(r, from);
+        due = due && Spec.claimable(r, block.timestamp);
         bytes memory data = abi.encodeCall(IInferenceCoordinator.claim, (r));
         (bool done, ) = _call(Act.Claim, from, address(coordinator), value, 15_000_000, data, due);
         if (!done) return;

@@ -23,8 +23,13 @@ library Spec {
 
     /// @notice Last second of a claim that was made at `time`.
     function claimEnd(Request memory r, uint256 time) internal pure returns (uint256) {
-        if (time > r.deadline || r.deadline - time < r.claimPeriod) return r.deadline;
         return time + r.claimPeriod;
+    }
+
+    /// @notice Whether there are claims, and one at `time` leaves others as much time as it takes, and a minute.
+    function claimable(Request memory r, uint256 time) internal pure returns (bool) {
+        if (r.claimPeriod == 0 || time + r.claimPeriod + 60 > r.deadline) return false;
+        return (r.deadline - time) / 2 >= r.claimPeriod;
     }
 
     /// @notice The EIP-712 digest, field by field.
