@@ -1,9 +1,8 @@
 // deployments/<chain id>.json: what was deployed on a chain, for ever. It vouches for itself: each address is a hash of factory,
 // salt and creation code, so a file that was altered, or of other code, is found out without a chain.
-import { getCreate2Address, keccak256 } from "ethers";
 import fs from "node:fs";
 import path from "node:path";
-import { CREATEX } from "../chain/createx.ts";
+import { addressFor, CREATEX } from "../chain/createx.ts";
 import type { Placed } from "../chain/deploy.ts";
 import { SALT } from "../chain/deployments.ts";
 import type { Address, Hex } from "../core/domain.ts";
@@ -34,10 +33,7 @@ export function recordOf(
   placed: readonly Placed[],
 ): DeploymentRecord {
   const contracts = Object.fromEntries(
-    placed.map(({ name, address, block, initCode }) => [
-      name,
-      { address, block, initCodeHash: keccak256(initCode) as Hex },
-    ]),
+    placed.map(({ name, address, block, initCodeHash }) => [name, { address, block, initCodeHash }]),
   );
   return {
     chainId,
@@ -64,7 +60,7 @@ export function readRecord(file: string): DeploymentRecord {
     if (!Number.isSafeInteger(record.chainId) || !Number.isSafeInteger(record.block))
       throw new Error("no chainId or block");
     for (const [name, { address, initCodeHash }] of Object.entries(record.contracts)) {
-      if (getCreate2Address(record.factory, keccak256(record.salt), initCodeHash) === address) continue;
+      if (addressFor(record.salt, initCodeHash, record.factory) === address) continue;
       throw new NodeError("integrity", `${file} puts ${name} where its code does not belong`, {
         mend: "Get the file again from where it was published; do not use these addresses.",
       });

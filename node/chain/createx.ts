@@ -12,9 +12,9 @@ export const createxAbi = new Interface([
   "error FailedContractCreation(address emitter)",
 ]);
 
-/** Where CreateX puts `initCode`. It hashes a salt that names neither the sender nor the chain. */
-export function addressFor(salt: Hex, initCode: string): Address {
-  return getCreate2Address(CREATEX, keccak256(salt), keccak256(initCode)) as Address;
+/** Where CreateX (or its like at `factory`) puts a code. It hashes a salt that names neither the sender nor the chain. */
+export function addressFor(salt: Hex, initCodeHash: Hex, factory: Address = CREATEX): Address {
+  return getCreate2Address(factory, keccak256(salt), initCodeHash) as Address;
 }
 
 /** Whoever has 0.3 coins of this account may send PRESIGNED: it is not replay-protected, on purpose. */

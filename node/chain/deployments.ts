@@ -1,7 +1,7 @@
 // What is deployed and where: the table of contracts with their constructors' arguments, and the one salt. From these and
 // the compiled code follow all addresses, the same on every chain; Ignition's module and `glassbox deploy` both use it.
 // No sending here: that is deploy.ts.
-import { AbiCoder, concat } from "ethers";
+import { AbiCoder, concat, keccak256 } from "ethers";
 import type { Address, Hex } from "../core/domain.ts";
 import { addressFor } from "./createx.ts";
 
@@ -33,6 +33,8 @@ export interface Planned {
   readonly name: ContractName;
   readonly address: Address;
   readonly initCode: Hex;
+  /** keccak256 of it. */
+  readonly initCodeHash: Hex;
 }
 
 /**
@@ -48,8 +50,9 @@ export function planned(
     const args = CONTRACTS[name].args.map((argument) => made.get(argument) as Address);
     const words = AbiCoder.defaultAbiCoder().encode(Array<string>(args.length).fill("address"), args);
     const initCode = concat([codeOf(name), words]) as Hex;
-    const address = addressFor(SALT, initCode);
+    const initCodeHash = keccak256(initCode) as Hex;
+    const address = addressFor(SALT, initCodeHash);
     made.set(name, address);
-    return { name, address, initCode };
+    return { name, address, initCode, initCodeHash };
   });
 }

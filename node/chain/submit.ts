@@ -200,6 +200,8 @@ export function openSender(options: SenderOptions): Sender {
       return;
     }
     if ((await countConfirmed(signal)) > intent.nonce) {
+      // Its block may have come between the two questions: then the next look counts its confirmations.
+      if ((await receiptOf(intent, signal)) !== undefined) return;
       journal.warn(
         { names: intent.names, nonce: intent.nonce },
         "the nonce was used by another transaction of this key",

@@ -7,7 +7,8 @@ import type { SnarkjsProof, SnarkjsVerificationKey } from "snarkjs";
 import { type G1, type G2, SIGNALS } from "../groth16/check.ts";
 import { openZkey, SECTION } from "./zkey.ts";
 
-export { encodeG1, encodeG2, soundVerifyingKey } from "../groth16/check.ts";
+/** The judgement is groth16's, which browsers have too. */
+export { soundVerifyingKey } from "../groth16/check.ts";
 
 /** alpha1 64 | beta2 128 | gamma2 128 | delta2 128 | IC 4 x 64 */
 export const VKEY_BYTES = 64 + 3 * 128 + 64 * (SIGNALS + 1);

@@ -161,6 +161,27 @@ describe("the sender", () => {
     expect([await balance(1), await balance(2)]).to.deep.equal([1n, 1n]);
   });
 
+  it("does not take its own transaction for another tool's if the block comes between two questions", async () => {
+    const log = memoryLog();
+    let early = true;
+    const rpc: Rpc = {
+      ...chain.rpc,
+      async request(method, params, signal) {
+        const answer = await chain.rpc.request(method, params, signal);
+        if (method !== "eth_getTransactionReceipt" || !early) return answer;
+        early = false;
+        return null;
+      },
+    };
+    const sender = await senderOf(rpc, wallet, { log });
+    await sender.submit("pay:1", pay(1));
+    await sender.tend();
+    expect(early).to.equal(false);
+    expect((await log.find("pay:1"))?.state).to.equal("open");
+    await sender.tend();
+    expect((await log.find("pay:1"))?.state).to.equal("mined");
+  });
+
   it("raises the fees of a transaction that is not included, after the time and not before", async () => {
     await chain.automine(false);
     const clock = fakeClock();

@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 import * as snarkjs from "snarkjs";
 import { type Proof, signalList, type VerifyingKey } from "../../../node/core/domain.ts";
 import { Q, R } from "../../../node/core/field.ts";
+import { encodeG1 } from "../../../node/groth16/check.ts";
 import { localCurve } from "../../../node/groth16/curve.ts";
 import { wasmProver } from "../../../node/proof/prover.ts";
 import { type Claimed, verifyProof, verifyProofs } from "../../../node/proof/verify.ts";
 import {
   decodeG1,
-  encodeG1,
   proofFromSnarkjs,
   proofToSnarkjs,
   signalsFromSnarkjs,
