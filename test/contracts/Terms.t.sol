@@ -80,61 +80,62 @@ contract TermsTest {
         _ask(r);
     }
 
-    function testFuzz_answersAreTakenFromStartToDeadline(uint256 seed, uint32 moment, bool claims) external {
+    function testFuzz_answersAreTakenFromStartToDeadline(uint256 seed, uint32 moment) external {
         Request memory r = _terms(seed);
-        if (claims) _claimable(r);
         _ask(r);
-        bytes memory act = claims ? abi.encodeCall(IInferenceCoordinator.claim, (r)) : _answer(r, ALICE);
-        vm.warp(r.start - 1);
-        bytes4 early = IInferenceCoordinator.NotStarted.selector;
-        _refuse(ALICE, act, abi.encodeWithSelector(early, r.start, r.start - 1));
-        vm.warp(uint256(r.deadline) + 1);
-        bytes4 late = IInferenceCoordinator.DeadlinePassed.selector;
-        _refuse(ALICE, act, abi.encodeWithSelector(late, r.deadline, uint256(r.deadline) + 1));
-        uint256 last = r.deadline;
-        if (claims) {
-            last -= uint256(r.claimPeriod) + (r.claimPeriod < 60 ? 60 : r.claimPeriod);
-            vm.warp(last + 1);
-            bytes4 tooLate = IInferenceCoordinator.ClaimTooLate.selector;
-            _refuse(ALICE, act, abi.encodeWithSelector(tooLate, uint256(r.deadline) + 1, r.deadline));
-        }
-        uint256 time = r.start + (moment % (last - r.start + 1));
-        if (moment % 4 == 0) time = r.start;
-        if (moment % 4 == 1) time = last;
+        bytes memory act = _answer(r, ALICE);
+        _refuseEarlyAndLate(r, act);
+        uint256 time = _moment(r.start, r.deadline, moment);
+        vm.warp(time);
+        uint256 before = _balance(ALICE);
+        _do(BOB, act); // whoever sends it
+        uint256 price = Spec.price(r, time);
+        assert(_balance(ALICE) == before + price - _royalty(price));
+        assert(_balance(PAYER) == r.maxFee - price && _balance(scene.publisher()) == _royalty(price));
+    }
+
+    function testFuzz_claimsAreTakenWhileTheyLeaveEnoughTime(uint256 seed, uint32 moment) external {
+        Request memory r = _claimable(seed);
+        _ask(r);
+        bytes memory act = abi.encodeCall(IInferenceCoordinator.claim, (r));
+        _refuseEarlyAndLate(r, act);
+        uint256 last = uint256(Spec.lastClaim(r));
+        vm.warp(last + 1);
+        bytes4 late = IInferenceCoordinator.ClaimTooLate.selector;
+        _refuse(ALICE, act, abi.encodeWithSelector(late, uint256(r.deadline) + 1, r.deadline));
+        vm.warp(r.deadline);
+        _refuse(ALICE, act, abi.encodeWithSelector(late, 2 * uint256(r.deadline) - last, r.deadline));
+        uint256 time = _moment(r.start, last, moment);
         vm.warp(time);
         uint256 before = _balance(ALICE);
         _do(ALICE, act);
-        uint256 price = Spec.price(r, time);
-        if (claims) assert(_balance(ALICE) == before - Spec.collateral(r, price, 3_000));
-        else _isPaid(r, price, before, 0, 0);
+        assert(_balance(ALICE) == before - Spec.collateral(r, Spec.price(r, time), 3_000));
     }
 
     function testFuzz_aClaimKeepsOthersOutToItsEnd(uint256 seed, uint32 moment, uint32 later, uint8 who) external {
-        Request memory r = _terms(seed);
-        uint256 last = _claimable(r);
+        Request memory r = _claimable(seed);
         RequestId id = _ask(r);
-        uint256 claimedAt = r.start + (moment % (last - r.start + 1));
+        uint256 claimedAt = _moment(r.start, uint256(Spec.lastClaim(r)), moment);
         vm.warp(claimedAt);
         uint256 price = Spec.price(r, claimedAt);
         uint256 collateral = Spec.collateral(r, price, 3_000);
         _do(BOB, abi.encodeCall(IInferenceCoordinator.claim, (r)));
         uint256 end = Spec.claimEnd(r, claimedAt);
-        assert(end == claimedAt + r.claimPeriod && end + r.claimPeriod <= r.deadline && end + 60 <= r.deadline);
         bytes memory excluded = abi.encodeWithSelector(IInferenceCoordinator.ClaimedByOther.selector, id, BOB, end);
         bytes memory byOther = _answer(r, ALICE);
         _refuse(ALICE, byOther, excluded);
-        vm.warp(claimedAt + (later % (end - claimedAt + 1)));
+        vm.warp(_moment(claimedAt, end, later));
         _refuse(ALICE, byOther, excluded);
         vm.warp(end);
         _refuse(ALICE, byOther, excluded);
         (uint256 alice, uint256 bob) = (_balance(ALICE), _balance(BOB));
-        if (who % 4 == 0) {
+        if (who % 3 == 0) {
             _do(ALICE, _answer(r, BOB)); // to the claimer, whoever sends it
             assert(_balance(ALICE) == alice && _balance(BOB) == bob + price - _royalty(price) + collateral);
             assert(_balance(PAYER) == r.maxFee - price);
         } else {
-            vm.warp(end + 1);
-            bool claimer = who % 4 == 1; // is late, too: half of its own collateral is the payer's
+            vm.warp(who % 2 == 0 ? end + 1 : _moment(end + 1, r.deadline, later));
+            bool claimer = who % 3 == 1; // is late, too: half of its own collateral is the payer's
             _do(ALICE, claimer ? _answer(r, BOB) : byOther);
             uint256 gain = price - _royalty(price) + collateral - collateral / 2;
             assert(_balance(ALICE) == alice + (claimer ? 0 : gain) && _balance(BOB) == bob + (claimer ? gain : 0));
@@ -145,12 +146,11 @@ contract TermsTest {
     }
 
     function testFuzz_aRequestExpiresTheSecondAfterItsDeadline(uint256 seed, uint32 moment, bool claimed) external {
-        Request memory r = _terms(seed);
-        uint256 last = _claimable(r);
+        Request memory r = _claimable(seed);
         RequestId id = _ask(r);
         uint256 refund = r.maxFee;
         if (claimed) {
-            uint256 time = r.start + (moment % (last - r.start + 1));
+            uint256 time = _moment(r.start, uint256(Spec.lastClaim(r)), moment);
             vm.warp(time);
             _do(BOB, abi.encodeCall(IInferenceCoordinator.claim, (r)));
             refund += Spec.collateral(r, Spec.price(r, time), 3_000);
@@ -193,17 +193,21 @@ contract TermsTest {
         r.minFee = uint96((seed >> 128) % (uint256(r.maxFee) + 1));
         r.start = NOW + 1 + uint32((seed >> 200) % 1_000);
         r.rampEnd = r.start + uint32((seed >> 210) % 1_000);
-        r.deadline = r.rampEnd + 1 + uint32((seed >> 220) % 1_000);
+        r.deadline = r.rampEnd + 62 + uint32((seed >> 220) % 1_000);
         r.claimPeriod = uint32((seed >> 230) % 1_000);
-        if (seed >> 253 == 0) r.claimPeriod = type(uint32).max;
     }
 
-    /// @dev Changes the terms so that there are claims, and returns the last second for one.
-    function _claimable(Request memory r) private pure returns (uint256 last) {
-        if (r.deadline < r.start + 61) r.deadline = r.start + 61;
-        uint32 most = (r.deadline - r.start) / 2 < 60 ? r.deadline - r.start - 60 : (r.deadline - r.start) / 2;
-        r.claimPeriod = 1 + (r.claimPeriod % most);
-        return uint256(r.deadline) - r.claimPeriod - (r.claimPeriod < 60 ? 60 : r.claimPeriod);
+    /// @dev As {_terms}, with claims taken, from the start on for a while.
+    function _claimable(uint256 seed) private view returns (Request memory r) {
+        r = _terms(seed);
+        uint32 time = r.deadline - r.start;
+        r.claimPeriod = 1 + (r.claimPeriod % (time < 120 ? time - 60 : time / 2));
+    }
+
+    /// @dev One of the two, or between them.
+    function _moment(uint256 first, uint256 last, uint256 seed) private pure returns (uint256) {
+        if (seed % 4 == 0) return first;
+        return seed % 4 == 1 ? last : first + (seed % (last - first + 1));
     }
 
     function _copy(Request memory r) private pure returns (Request memory) {
@@ -243,10 +247,12 @@ contract TermsTest {
         assert(!done && keccak256(reason) == keccak256(expected));
     }
 
-    function _isPaid(Request memory r, uint256 price, uint256 before, uint256 gained, uint256 forfeited) private view {
-        assert(_balance(ALICE) == before + price - _royalty(price) + gained);
-        assert(_balance(PAYER) == r.maxFee - price + forfeited);
-        assert(_balance(scene.publisher()) == _royalty(price));
+    function _refuseEarlyAndLate(Request memory r, bytes memory data) private {
+        vm.warp(r.start - 1);
+        _refuse(ALICE, data, abi.encodeWithSelector(IInferenceCoordinator.NotStarted.selector, r.start, r.start - 1));
+        uint256 late = uint256(r.deadline) + 1;
+        vm.warp(late);
+        _refuse(ALICE, data, abi.encodeWithSelector(IInferenceCoordinator.DeadlinePassed.selector, r.deadline, late));
     }
 
     function _price(Request memory r, uint256 time) private view returns (uint256 price) {

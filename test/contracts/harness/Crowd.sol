@@ -140,6 +140,10 @@ contract Crowd is Publishers {
         Dice memory dice = Dice(seed);
         if (ids.length == 0) return;
         RequestId id = _pickInTime(dice, OPEN);
+        uint256 first = _next(dice, ids.length);
+        for (uint256 i = 0; i < ids.length && (!_claimable(id) || !_is(id, RequestStatus.Open)); ++i) {
+            if (_next(dice, 8) > 0) id = ids[(first + i) % ids.length];
+        }
         Request memory r = entries[id].r;
         address from = r.prover == address(0) || _next(dice, 8) == 0 ? _person(dice) : r.prover;
         (, uint256 collateral) = priceOf(id, block.timestamp);
@@ -150,8 +154,7 @@ contract Crowd is Publishers {
         if (slip == 1 && value > 0) --value;
         bool paid = r.token == address(0) || value == 0;
         paid = paid && balance[from][r.token] + value >= collateral;
-        bool due = paid && _is(id, RequestStatus.Open) && _inTime(r) && _suits(r, from);
-        due = due && Spec.claimable(r, block.timestamp);
+        bool due = paid && _is(id, RequestStatus.Open) && _claimable(id) && _suits(r, from);
         bytes memory data = abi.encodeCall(IInferenceCoordinator.claim, (r));
         (bool done, ) = _call(Act.Claim, from, address(coordinator), value, 15_000_000, data, due);
         if (!done) return;
@@ -315,12 +318,13 @@ contract Crowd is Publishers {
         vm.roll(block.number + 1 + _next(dice, 3));
         uint256 time = block.timestamp + _next(dice, 20);
         if (ids.length > 0 && _next(dice, 2) == 0) {
-            uint256 which = _next(dice, 5);
-            Entry memory e = entries[_pick(dice, which > 2 ? CLAIMED : OPEN | CLAIMED)];
+            uint256 which = _next(dice, 6);
+            Entry memory e = entries[_pick(dice, which > 3 ? CLAIMED : OPEN | CLAIMED)];
             uint256 moment = e.r.start;
             if (which == 1) moment = e.r.rampEnd;
             if (which == 2) moment = e.r.deadline;
-            if (which > 2) moment = Spec.claimEnd(e.r, e.claimedAt);
+            if (which == 3 && Spec.lastClaim(e.r) > 0) moment = uint256(Spec.lastClaim(e.r));
+            if (which > 3) moment = Spec.claimEnd(e.r, e.claimedAt);
             moment += _next(dice, 3);
             if (moment > block.timestamp + 1 && moment < block.timestamp + 1 days) time = moment - 1;
         }
@@ -347,11 +351,11 @@ contract Crowd is Publishers {
         uint256 time = block.timestamp;
         uint256 start = _next(dice, 2) == 0 ? time - _next(dice, 50) : time + _next(dice, 50);
         (r.start, r.rampEnd) = (uint32(start), uint32(start + _next(dice, 100)));
-        r.deadline = uint32((r.rampEnd > time ? r.rampEnd : time + 1) + _next(dice, 200));
+        r.deadline = uint32((r.rampEnd > time ? r.rampEnd : time + 1) + _next(dice, 400));
         r.submitBy = uint32(time + _next(dice, 2));
-        r.claimPeriod = [0, 1, uint32(1 + _next(dice, 100)), uint32(1 + _next(dice, 100)), type(uint32).max][
-            _next(dice, 5)
-        ];
+        uint256 longest = (uint256(r.deadline) - (start > time ? start : time)) / 2;
+        r.claimPeriod = uint32(_next(dice, 8) == 0 ? longest : _next(dice, longest / 2 + 1));
+        if (_next(dice, 24) == 0) r.claimPeriod = type(uint32).max;
         r.callbackGas = _next(dice, 4) == 0 ? 0 : CALLBACK_GAS;
         r.allowDevelopmentKeys = policy.development || _next(dice, 2) == 0;
         r.nonce = ++nonce;
@@ -472,6 +476,11 @@ contract Crowd is Publishers {
             RequestId other = ids[(first + i) % ids.length];
             if (mask & (1 << uint256(entries[other].status)) != 0 && _inTime(entries[other].r)) return other;
         }
+    }
+
+    function _claimable(RequestId id) private view returns (bool) {
+        Request memory r = entries[id].r;
+        return r.claimPeriod > 0 && _inTime(r) && int256(block.timestamp) <= Spec.lastClaim(r);
     }
 
     function _suits(Request memory r, address prover) private pure returns (bool) {

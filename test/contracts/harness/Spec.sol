@@ -26,10 +26,10 @@ library Spec {
         return time + r.claimPeriod;
     }
 
-    /// @notice Whether there are claims, and one at `time` leaves others as much time as it takes, and a minute.
-    function claimable(Request memory r, uint256 time) internal pure returns (bool) {
-        if (r.claimPeriod == 0 || time + r.claimPeriod + 60 > r.deadline) return false;
-        return (r.deadline - time) / 2 >= r.claimPeriod;
+    /// @notice Last second at which a claim leaves as much time again as it lasts, and a minute; may be before the start.
+    function lastClaim(Request memory r) internal pure returns (int256) {
+        uint256 rest = r.claimPeriod > 60 ? r.claimPeriod : 60;
+        return int256(uint256(r.deadline)) - int256(r.claimPeriod + rest);
     }
 
     /// @notice The EIP-712 digest, field by field.
