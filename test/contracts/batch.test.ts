@@ -231,7 +231,8 @@ describe("fulfilBatch", () => {
       ],
       "a request that somebody else has claimed": [
         async () => {
-          const asked = await m.s.request({ deadline: NOW, claimPeriod: 86_400 });
+          const asked = await m.s.request({ claimPeriod: 600 });
+          await m.chain.at(NOW - 600);
           await m.s.claim(asked, m.s.signers.rival, FEE);
           return m.s.answer(asked);
         },

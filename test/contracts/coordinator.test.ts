@@ -6,6 +6,7 @@ import { Q, R } from "../../node/core/field.ts";
 import {
   C,
   CHAIN_ID,
+  CLAIM_PERIOD,
   DEADLINE,
   FEE,
   INPUT,
@@ -29,6 +30,7 @@ const ENVIRONMENT = keccak256("0x01");
 const OTHER_ENVIRONMENT = keccak256("0x02");
 const UNKNOWN = `0x${"12".repeat(32)}`;
 const MAX_WINDOW = 180 * 86_400;
+const LAST_CLAIM = DEADLINE - 2 * CLAIM_PERIOD;
 const URI = toUtf8Bytes("ipfs://input");
 
 describe("InferenceCoordinator", () => {
@@ -147,10 +149,10 @@ describe("InferenceCoordinator", () => {
     it("takes fees up to 2^96 - 1 and pays them", async () => {
       const most = 2n ** 96n - 1n;
       await m.chain.helpers.setBalance(m.s.signers.requester.address, 2n ** 100n);
-      const asked = await m.s.request({ maxFee: most, minFee: 0n, minCollateral: most, rampEnd: DEADLINE });
+      const asked = await m.s.request({ maxFee: most, minFee: 0n, minCollateral: most, rampEnd: LAST_CLAIM });
       await m.chain.helpers.setBalance(m.s.signers.prover.address, 2n ** 100n);
       await m.s.deposit(m.s.signers.prover, most);
-      await m.chain.at(DEADLINE);
+      await m.chain.at(LAST_CLAIM);
       await m.s.claim(asked);
       await m.holds(2n * most, {});
       await m.chain.at(DEADLINE + 1);
