@@ -1,5 +1,5 @@
-// Three verifiers of one proof: snarkjs, our own off chain, and the contract. On the proofs kept for ever, and with every
-// word and signal of them changed, they say the same.
+// Four verifiers of one proof: snarkjs, our own off chain, and the contract, alone and as one of many. On the proofs kept for
+// ever, and with every word and signal of them changed, they say the same.
 import { expect } from "chai";
 import fs from "node:fs";
 import { network } from "hardhat";
@@ -10,6 +10,7 @@ import { Q, R } from "../../node/core/field.ts";
 import { verifyProof } from "../../node/proof/verify.ts";
 import { proofToSnarkjs, vkeyFromBytes, vkeyToSnarkjs } from "../../node/proof/vkey.ts";
 import { endSnarkjsThreads } from "../support/keys.ts";
+import { bytesOfWords } from "../support/trapdoor.ts";
 
 interface Golden {
   readonly made: string;
@@ -37,7 +38,7 @@ describe("snarkjs, our verifier and the contract agree", function () {
       const signals: Signals = { c: BigInt(c), v: BigInt(v), r: BigInt(r) };
 
       /** What each of them says; a refusal by exception is a no. */
-      async function verdicts(of: readonly bigint[], about: Signals): Promise<[boolean, boolean, boolean]> {
+      async function verdicts(of: readonly bigint[], about: Signals): Promise<boolean[]> {
         const list = signalList(about);
         const onChain = await verifier
           .getFunction("verify")
@@ -46,22 +47,26 @@ describe("snarkjs, our verifier and the contract agree", function () {
             () => true,
             () => false,
           );
+        const [valid] = (await verifier
+          .getFunction("verifyMany")
+          .staticCall(address, bytesOfWords([...words, ...signalList(signals), ...of, ...list]))) as bigint[];
         const ours = await verifyProof(key, about, proofOfWords(of));
         const theirs = await snarkjs.groth16
           .verify(vkeyToSnarkjs(key), list.map(String), proofToSnarkjs(proofOfWords(of)))
           .catch(() => false);
-        return [onChain, ours, theirs];
+        expect([1n, 3n], "the good one beside it").to.include(valid);
+        return [onChain, valid === 3n, ours, theirs];
       }
 
       expect(proofWords(proofOfWords(words))).to.deep.equal(words);
-      expect(await verdicts(words, signals)).to.deep.equal([true, true, true]);
+      expect(await verdicts(words, signals)).to.deep.equal([true, true, true, true]);
       for (let i = 0; i < words.length; i++) {
         const changed = words.map((word, k) => (k === i ? (word + 1n) % Q : word));
-        expect(await verdicts(changed, signals), `word ${i} changed`).to.deep.equal([false, false, false]);
+        expect(await verdicts(changed, signals), `word ${i} changed`).to.deep.equal([false, false, false, false]);
       }
       for (const name of ["c", "v", "r"] as const) {
         const changed = { ...signals, [name]: (signals[name] + 1n) % R };
-        expect(await verdicts(words, changed), `${name} changed`).to.deep.equal([false, false, false]);
+        expect(await verdicts(words, changed), `${name} changed`).to.deep.equal([false, false, false, false]);
       }
     });
   }
