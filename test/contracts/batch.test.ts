@@ -446,6 +446,30 @@ describe("fulfilBatch", () => {
       expect(fulfilled).to.have.lengthOf(4);
     });
 
+    it("enough of it is enough, too, when every item is paid in a token of its own, to accounts that are all new", async () => {
+      const model = await m.s.another({ royaltyBps: 2_500, collateralBps: 10_000 });
+      const { requester, rival } = m.s.signers;
+      const all: Answer[] = [];
+      for (let i = 1; i <= 16; i++) {
+        const contract = await m.s.deploy("PlainToken");
+        const token = await contract.getAddress();
+        for (const from of [requester, rival]) {
+          await send(contract, "mint", [from.address, FEE], { from });
+          await send(contract, "approve", [m.s.coordinatorAddress, FEE], { from });
+        }
+        const payer = hexlify(bytesOf(`payer ${i}`, 20));
+        const asked = await m.s.request({ model, token, payer, minFee: 10n ** 6n, rampEnd: DEADLINE });
+        await m.s.deposit(rival, FEE, token);
+        await m.s.claim(asked, rival);
+        all.push(m.s.answer(asked));
+      }
+      await m.chain.helpers.time.increaseTo(START + 2 * CLAIM_PERIOD);
+      const enough = await least(argsOf(all));
+      const reason = (await revertOf(argsOf(all), enough - 1n)) ?? "";
+      expect(m.s.coordinator.interface.parseError(reason)?.name).to.equal("GasTooLow");
+      expect((await outcomeOf(batch(all, enough))).fulfilled).to.have.lengthOf(16);
+    });
+
     it("a wallet's estimate is enough for all", async () => {
       const all = await answers(3);
       const { stranger } = m.s.signers;
