@@ -28,12 +28,12 @@ contract TensorTest {
         tensors.validate(w.description, w.lengths[0], w.lengths[1]);
         for (uint256 side = 0; side < 2; ++side) {
             for (uint256 i = 0; i < w.counts[side]; ++i) {
-                uint256 at = side * w.counts[0] + i;
+                uint256 place = side * w.counts[0] + i;
                 TensorSpec memory spec = side == 0 ? tensors.input(w.description, i) : tensors.output(w.description, i);
-                assert(keccak256(abi.encode(spec)) == keccak256(abi.encode(w.specs[at])));
+                assert(keccak256(abi.encode(spec)) == keccak256(abi.encode(w.specs[place])));
                 uint256[] memory shape =
                     side == 0 ? tensors.inputShape(w.description, i) : tensors.outputShape(w.description, i);
-                assert(keccak256(abi.encode(shape)) == keccak256(abi.encode(w.shapes[at])));
+                assert(keccak256(abi.encode(shape)) == keccak256(abi.encode(w.shapes[place])));
             }
         }
         assert(!_done(abi.encodeCall(tensors.input, (w.description, w.counts[0]))));
@@ -50,8 +50,8 @@ contract TensorTest {
         for (uint256 i = 0; i < cut.length; ++i) cut[i] = d[i];
         assert(!_done(abi.encodeCall(tensors.validate, (cut, inputs, outputs))));
         // With a byte changed it may be another description, which then can be read, or none.
-        uint256 at = where % d.length;
-        d[at] ^= bytes1(change == 0 ? 1 : change);
+        uint256 place = where % d.length;
+        d[place] ^= bytes1(change == 0 ? 1 : change);
         if (!_done(abi.encodeCall(tensors.validate, (d, inputs, outputs)))) return;
         uint256 length = 0;
         for (uint256 i = 0; i < uint8(d[0]); ++i) {

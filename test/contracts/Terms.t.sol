@@ -67,16 +67,16 @@ contract TermsTest {
         vm.warp(time + 1);
         _refuse(r, abi.encodeWithSelector(IInferenceCoordinator.SubmittedTooLate.selector, time, time + 1));
         vm.warp(time);
-        Request memory at = _copy(r);
-        (at.start, at.rampEnd, at.deadline) = (0, uint32(time), uint32(time));
-        _refuse(at, abi.encodeWithSelector(IInferenceCoordinator.DeadlinePassed.selector, time, time));
-        at.deadline = uint32(time + 180 days + 1);
+        Request memory other = _copy(r);
+        (other.start, other.rampEnd, other.deadline) = (0, uint32(time), uint32(time));
+        _refuse(other, abi.encodeWithSelector(IInferenceCoordinator.DeadlinePassed.selector, time, time));
+        other.deadline = uint32(time + 180 days + 1);
         bytes4 far = IInferenceCoordinator.DeadlineTooFar.selector;
-        _refuse(at, abi.encodeWithSelector(far, time + 180 days + 1, time + 180 days));
-        at.deadline = uint32(time + 180 days);
-        _ask(at);
-        (at.deadline, at.nonce) = (uint32(time + 1), 2);
-        _ask(at);
+        _refuse(other, abi.encodeWithSelector(far, time + 180 days + 1, time + 180 days));
+        other.deadline = uint32(time + 180 days);
+        _ask(other);
+        (other.deadline, other.nonce) = (uint32(time + 1), 2);
+        _ask(other);
         _ask(r);
     }
 
